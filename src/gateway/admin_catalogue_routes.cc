@@ -182,7 +182,7 @@ Result<seat::v1::CreateShowRequest> ReadShow(const Request& request) {
   query.set_currency(reader.Required<std::string>("currency"));
   query.set_seat_limit(ReadCountOrDefault(reader, "seat_limit"));
   query.set_hold_ttl_ms(ReadCountOrDefault(reader, "hold_ttl_s", 1000));
-  query.set_cancel_deadline_ms(TimeInBody(reader, "cancel_deadline"));
+  query.set_cancel_deadline_ms(MaybeTimeInBody(reader, "cancel_deadline"));
   ReadPrices(reader, query);
   ReadSeats(reader, std::move(body.plan), query);
   query.set_orphan_rule(reader.Optional<bool>("orphan_rule").value_or(false));
@@ -223,7 +223,9 @@ asio::awaitable<Response> UpdateShow(Edge& edge, Request& request, const auth::P
   if (reader.Has("sale_ends_at")) query.set_sale_ends_at_ms(TimeInBody(reader, "sale_ends_at"));
   if (reader.Has("seat_limit")) query.set_seat_limit(ReadCount(reader, "seat_limit"));
   if (reader.Has("hold_ttl_s")) query.set_hold_ttl_ms(ReadCount(reader, "hold_ttl_s", 1000));
-  if (reader.Has("cancel_deadline")) query.set_cancel_deadline_ms(TimeInBody(reader, "cancel_deadline"));
+  if (reader.Has("cancel_deadline")) {
+    query.set_cancel_deadline_ms(MaybeTimeInBody(reader, "cancel_deadline"));
+  }
   if (reader.Has("orphan_rule")) query.set_orphan_rule(reader.Required<bool>("orphan_rule"));
   if (reader.Has("cancel_fee_per_seat")) {
     query.set_cancel_fee_per_seat(reader.Required<int64_t>("cancel_fee_per_seat"));

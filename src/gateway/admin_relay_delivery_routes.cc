@@ -1,4 +1,6 @@
-// What the relay has sent and what it has not, for operators: the log, and dead deliveries sent again.
+// What the relay has sent and what it has not, for operators: the log, and deliveries sent again.
+#include <algorithm>
+
 #include "gateway/edge.h"
 #include "gateway/pages.h"
 #include "gateway/refusals.h"
@@ -47,6 +49,8 @@ asio::awaitable<Response> ListDeliveries(Edge& edge, Request& request) {
 asio::awaitable<Response> ReplayDelivery(Edge& edge, Request& request) {
   const Result<int64_t> id = NumberInPath(request, "delivery", "delivery_not_found");
   if (!id) co_return FailureResponse(id.error());
+  const Result<void> read = ReadNoBody(request);
+  if (!read) co_return FailureResponse(read.error());
   relay::v1::ReplayDeliveryRequest query;
   query.set_id(*id);
   const auto start = [&edge](auto... arguments) {
@@ -101,7 +105,10 @@ asio::awaitable<Response> ReplayDeliveries(Edge& edge, Request& request) {
       co_await edge.backends.Ask<relay::v1::ReplayDeliveriesResponse>(*query, request.traceparent(), start);
   if (!answer) co_return ServiceFailure(answer.error());
   co_return ObjectResponse([&](http::JsonWriter& writer) {
-    writer.BeginObject().Field("replayed", answer->replayed()).Key("refused").BeginArray();
+    // A relay of the release before tells nothing of what is pending; and what was dead may be sent already.
+    const uint32_t pending = std::max(answer->pending(), answer->replayed());
+    writer.BeginObject().Field("replayed", answer->replayed()).Field("pending", pending);
+    writer.Key("refused").BeginArray();
     for (const auto& refused : answer->refused()) {
       writer.BeginObject();
       WriteNumberId(writer, "id", refused.id());

@@ -134,6 +134,8 @@ asio::awaitable<Response> RotateSecret(Edge& edge, Request& request, const auth:
 asio::awaitable<Response> TestTarget(Edge& edge, Request& request) {
   const Result<int64_t> id = NumberInPath(request, "target", "target_not_found");
   if (!id) co_return FailureResponse(id.error());
+  const Result<void> read = ReadNoBody(request);
+  if (!read) co_return FailureResponse(read.error());
   relay::v1::TestTargetRequest query;
   query.set_id(*id);
   const auto start = [&edge](auto... arguments) { edge.backends.relay->async()->TestTarget(arguments...); };

@@ -2,7 +2,7 @@
 #include "gateway/edge.h"
 #include "gateway/pages.h"
 #include "gateway/refusals.h"
-#include "gateway/render.h"
+#include "gateway/reservations.h"
 #include "gateway/routes.h"
 #include "platform/http/json_reader.h"
 
@@ -11,11 +11,6 @@ namespace {
 
 using http::Request;
 using http::Response;
-
-Response AdminReservation(const reservation::v1::Reservation& reservation) {
-  return ObjectResponse(
-      [&](http::JsonWriter& writer) { WriteReservation(writer, reservation, Audience::kOperator); });
-}
 
 asio::awaitable<Response> GetOne(Edge& edge, Request& request) {
   const Result<ReservationId> id = ReservationInPath(request);
@@ -26,7 +21,7 @@ asio::awaitable<Response> GetOne(Edge& edge, Request& request) {
   const Result<reservation::v1::Reservation> found =
       co_await edge.backends.Ask<reservation::v1::Reservation>(query, request.traceparent(), start);
   if (!found) co_return ServiceFailure(found.error());
-  co_return AdminReservation(*found);
+  co_return ReservationResponse(*found, Audience::kOperator);
 }
 
 asio::awaitable<Response> List(Edge& edge, Request& request) {
@@ -46,13 +41,7 @@ asio::awaitable<Response> List(Edge& edge, Request& request) {
       co_await edge.backends.Ask<reservation::v1::ListReservationsResponse>(query, request.traceparent(),
                                                                             start);
   if (!list) co_return ServiceFailure(list.error());
-  std::string next;
-  if (list->more() && !list->reservations().empty()) {
-    next = EncodeCursor("sagas", list->reservations().rbegin()->id());
-  }
-  co_return ListResponse(list->reservations(), next, [](http::JsonWriter& writer, const auto& reservation) {
-    WriteReservation(writer, reservation, Audience::kOperator);
-  });
+  co_return ReservationsResponse(*list, "sagas", Audience::kOperator);
 }
 
 asio::awaitable<Response> Resolve(Edge& edge, Request& request, const auth::Principal& caller,
@@ -72,7 +61,7 @@ asio::awaitable<Response> Resolve(Edge& edge, Request& request, const auth::Prin
   const Result<reservation::v1::Reservation> resolved =
       co_await edge.backends.Ask<reservation::v1::Reservation>(query, request.traceparent(), start);
   if (!resolved) co_return ServiceFailure(resolved.error());
-  co_return AdminReservation(*resolved);
+  co_return ReservationResponse(*resolved, Audience::kOperator);
 }
 
 }  // namespace

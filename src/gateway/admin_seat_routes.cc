@@ -24,15 +24,11 @@ asio::awaitable<Response> GetSeats(Edge& edge, Request& request, SeatPicture::Fo
   co_return response;
 }
 
-// The body is empty, or {}.
 asio::awaitable<Response> Publish(Edge& edge, Request& request) {
   const Result<int64_t> id = NumberInPath(request, "show", "show_not_found");
   if (!id) co_return FailureResponse(id.error());
-  if (!request.body().empty()) {
-    http::ObjectReader reader(request.body());
-    const Result<void> read = reader.Finish();
-    if (!read) co_return FailureResponse(read.error());
-  }
+  const Result<void> read = ReadNoBody(request);
+  if (!read) co_return FailureResponse(read.error());
   seat::v1::ChangeShowStateRequest query;
   query.set_id(*id);
   query.set_state(seat::v1::ANNOUNCED);

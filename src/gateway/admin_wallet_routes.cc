@@ -123,6 +123,13 @@ void AppendField(std::string_view text, std::string& csv) {
   csv.push_back('"');
 }
 
+// What people wrote. A spreadsheet would compute what begins like a formula: it is made a text by an
+// apostrophe.
+void AppendText(std::string_view text, std::string& csv) {
+  const bool is_formula = text.find_first_of("=+-@\t\r") == 0;
+  AppendField(is_formula ? fmt::format("'{}", text) : std::string(text), csv);
+}
+
 // One leg of an entry.
 void AppendLeg(const wallet::v1::LedgerRow& row, std::string_view account, int64_t amount, std::string& csv) {
   const wallet::v1::Entry& entry = row.entry();
@@ -133,7 +140,7 @@ void AppendLeg(const wallet::v1::LedgerRow& row, std::string_view account, int64
   AppendField(account, csv);
   csv +=
       fmt::format(",{},{},{},", amount, entry.money().currency(), reservation ? reservation->ToString() : "");
-  AppendField(entry.reason(), csv);
+  AppendText(entry.reason(), csv);
   csv.push_back(',');
   AppendField(entry.operator_id(), csv);
   csv += "\r\n";

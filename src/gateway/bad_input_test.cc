@@ -40,6 +40,20 @@ TEST_F(BadInputTest, MissingFieldIs400AndNamesIt) {
   EXPECT_EQ(Json(answer).at("field").as_string(), "show_id");
 }
 
+TEST_F(BadInputTest, AFieldIs400WhereThereIsNoBody) {
+  const auto refused = [](const http::ClientResponse& answer) {
+    return answer.status == 400 ? CodeOf(answer) : std::to_string(answer.status);
+  };
+  for (const char* path : {"/v1/admin/audit", "/v1/admin/rankings/rebuild", "/v1/admin/relay/targets/3/test",
+                           "/v1/admin/relay/deliveries/9/replay", "/v1/admin/dead-letters/1/replay",
+                           "/v1/admin/shows/1/publish"}) {
+    EXPECT_EQ(refused(CallAsOperator("POST", path, R"({"x":1})")), "field_unknown") << path;
+    EXPECT_EQ(refused(CallAsOperator("POST", path, "x")), "body_not_json") << path;
+  }
+  EXPECT_EQ(refused(Call("POST", "/v1/shows/1/queue", R"({"x":1})")), "field_unknown");
+  EXPECT_NE(Call("POST", "/v1/shows/1/queue", "{}").status, 400);
+}
+
 TEST_F(BadInputTest, BodyOver64KiBIs413) {
   const http::ClientResponse answer = Reserve(std::string(64 * 1024 + 1, ' '));
   EXPECT_EQ(answer.status, 413);
@@ -197,6 +211,8 @@ TEST_F(BadInputTest, QueueTokenMissingIs401) {
   }));
   EXPECT_EQ(CodeOf(answer), "queue_token_missing");
   EXPECT_EQ(CodeOf(Call("GET", "/v1/queue")), "queue_token_missing");
+  answer = Call("POST", "/v1/reservations", R"({"show_id":99,"seats":[7]})", options);
+  EXPECT_EQ(CodeOf(answer), "show_not_found") << "no token is given for what is not there";
 }
 
 // It may be a repeat, of a purchase without a queue that the gateway before had made.

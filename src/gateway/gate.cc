@@ -56,10 +56,11 @@ void AddEdgeKeys(config::Keys& keys, EdgeConfig& config) {
                "Requests from one address in a window, to each gateway; past it 429; 0: no limit");
   keys.Duration("limit.address_window_ms", config.address.window, std::chrono::milliseconds(1'000), most,
                 "That window");
-  keys.Integer("limit.user_streams", config.user_streams, 0, kMaxStreams,
-               "Streams of events of one user at a time, to each gateway; past it 429; 0: no limit");
+  keys.Integer(
+      "limit.user_streams", config.user_streams, 0, kMaxStreams,
+      "Streams of a user's own place in a queue at a time, to each gateway; past it 429; 0: no limit");
   keys.Integer("limit.address_streams", config.address_streams, 0, kMaxStreams,
-               "Streams of events to one address at a time; past it 429; 0: no limit");
+               "Streams to one address at a time, also those of seats; past it 429; 0: no limit");
   keys.Integer("limit.trusted_proxies", config.trusted_proxies, 0, 16,
                "Proxies in front that append to X-Forwarded-For; 0: the connection's address counts");
   keys.List("cors.origins", config.cors_origins,

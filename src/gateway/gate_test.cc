@@ -265,6 +265,7 @@ TEST_F(OriginsTest, APreflightIsAnsweredWithoutAToken) {
       Raw("OPTIONS", "/v1/reservations",
           {{"Origin", "https://tickets.example"}, {"Access-Control-Request-Method", "POST"}});
   EXPECT_EQ(answer.status, 204);
+  EXPECT_NE(Header(answer, "X-Request-Id"), "");
   EXPECT_EQ(Header(answer, "Access-Control-Allow-Origin"), "https://tickets.example");
   EXPECT_THAT(Header(answer, "Access-Control-Allow-Methods"), HasSubstr("POST"));
   EXPECT_THAT(Header(answer, "Access-Control-Allow-Headers"), HasSubstr("Idempotency-Key"));

@@ -15,6 +15,7 @@
 #include "platform/auth/development.h"
 #include "platform/auth/keys.h"
 #include "platform/module/loop_lag.h"
+#include "platform/module/process.h"
 #include "platform/obs/log.h"
 
 namespace boxoffice::gateway {
@@ -260,6 +261,7 @@ Result<void> GatewayModule::Serve() {
     asio::post(worker->io, [worker = worker.get(), count] { worker->loop_lag.Start(count); });
   asio::post(running.workers.front()->io, [&running] { running.waiting_room->Start(); });
   obs::Log(obs::Level::kInfo, "gateway_listens", {{"address", config_.address}, {"port", port()}});
+  module::WarnOfFileLimit(config_.max_connections);
   return {};
 }
 

@@ -178,6 +178,7 @@ TEST_F(MoneyRoutesTest, TheLedgerIsCsvWithBothLegsAndACursor) {
     row.mutable_entry()->set_kind("top_up");
     row.mutable_entry()->mutable_money()->set_amount(10);
     row.mutable_entry()->mutable_money()->set_currency("KRW");
+    row.mutable_entry()->set_reason("=HYPERLINK(\"x\")");
     row.set_contra_account("external");
     row.set_contra_amount(-10);
     ledger.set_more(request.after_user_id().empty());
@@ -189,6 +190,7 @@ TEST_F(MoneyRoutesTest, TheLedgerIsCsvWithBothLegsAndACursor) {
   EXPECT_EQ(page.status, 200);
   EXPECT_THAT(page.body, HasSubstr(R"(,top_up,"wallet:ann, ""x""",10,KRW,)"));
   EXPECT_THAT(page.body, HasSubstr(",top_up,system:external,-10,KRW,"));
+  EXPECT_THAT(page.body, HasSubstr(R"csv(,"'=HYPERLINK(""x"")",)csv")) << "no formula to a spreadsheet";
   const auto cursor = page.header("X-Next-Cursor");
   ASSERT_TRUE(cursor.has_value());
   const http::ClientResponse rest =
@@ -354,6 +356,7 @@ TEST_F(MoneyRoutesTest, AnOperatorSettlesWhatTheProviderRefusedOutsideOfIt) {
   services_.payment.SettleOutside_.answer =
       [](const payment::v1::SettleOutsideRequest& request) -> Result<payment::v1::SettleOutsideResponse> {
     if (request.attempt() == 9) return Fail(Code::kConflict, "nothing_refused");
+    if (request.attempt() == 8) return Fail(Code::kNotFound, "payment_not_found");
     EXPECT_EQ(request.attempt(), 2U);
     EXPECT_EQ(request.reason(), "charged back");
     EXPECT_FALSE(request.operator_id().empty());
@@ -371,6 +374,7 @@ TEST_F(MoneyRoutesTest, AnOperatorSettlesWhatTheProviderRefusedOutsideOfIt) {
   EXPECT_EQ(Call("POST", path("2"), body).status, 403);
   EXPECT_EQ(CallAsOperator("POST", path("2"), R"({"reason":""})").status, 422);
   EXPECT_EQ(CallAsOperator("POST", path("9"), body).status, 409);
+  EXPECT_EQ(CodeOf(CallAsOperator("POST", path("8"), body)), "payment_not_found");
   for (const char* odd : {"0", "x", "4294967298"}) {
     EXPECT_EQ(CallAsOperator("POST", path(odd), body).status, 404) << odd;
   }

@@ -9,22 +9,20 @@
 
 #include "base/result.h"
 #include "boxoffice/seat/v1/seat.pb.h"
+#include "gateway/pages.h"
 #include "platform/http/json_reader.h"
 #include "platform/http/message.h"
 
 namespace boxoffice::gateway {
 
 inline constexpr size_t kMaxNamedSeats = 5'000;  // of one request
-inline constexpr size_t kMaxSeatsReason = 500;   // bytes
 
 // Reads `seats`, or `section` and if wanted `row`, and the `reason`; `query` is a request of the seat
 // service. With `optional`, there may be neither. Refuses what is wrong by the field's name, in
 // reader.Finish().
 template <typename Query>
 std::vector<int64_t> ReadNamedSeats(http::ObjectReader& reader, Query& query, bool optional = false) {
-  query.set_reason(reader.Required<std::string>("reason"));
-  const bool reasoned = !query.reason().empty() && query.reason().size() <= kMaxSeatsReason;
-  if (reader.Has("reason") && !reasoned) reader.Refuse("reason", "field_invalid", "has 1 to 500 bytes");
+  query.set_reason(ReasonInBody(reader));
   const auto seats = reader.OptionalArray<int64_t>("seats", kMaxNamedSeats);
   query.set_section(reader.Optional<std::string>("section").value_or(""));
   query.set_row(reader.Optional<std::string>("row").value_or(""));

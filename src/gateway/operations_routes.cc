@@ -1,9 +1,16 @@
 // What machines and operators ask about the process itself.
 #include <algorithm>
+#include <memory>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
 
 #include "gateway/edge.h"
 #include "gateway/openapi.h"
@@ -66,7 +73,9 @@ asio::awaitable<Response> LastAudit(Edge& edge) {
   co_return none;
 }
 
-asio::awaitable<Response> RunAudit(Edge& edge) {
+asio::awaitable<Response> RunAudit(Edge& edge, Request& request) {
+  const Result<void> read = ReadNoBody(request);
+  if (!read) co_return FailureResponse(read.error());
   if (!edge.views.run_audit) co_return RefusalResponse("audit_not_run", "this process has no auditor");
   Result<std::string> report = co_await edge.RunBlocking(edge.views.run_audit);
   if (!report) co_return ServiceFailure(report.error());
@@ -96,6 +105,8 @@ asio::awaitable<Response> ListDeadLetters(Edge& edge, Request& request) {
 asio::awaitable<Response> ReplayDeadLetter(Edge& edge, Request& request) {
   const Result<int64_t> id = NumberInPath(request, "dead_letter", "dead_letter_not_found");
   if (!id) co_return FailureResponse(id.error());
+  const Result<void> read = ReadNoBody(request);
+  if (!read) co_return FailureResponse(read.error());
   const auto work = [&bus = edge.bus, id = *id] { return bus.Replay(id); };
   const Result<void> replayed = co_await edge.RunBlocking(work);
   if (!replayed && replayed.error().code == Code::kNotFound)
@@ -128,18 +139,42 @@ asio::awaitable<Response> GetBreakers(Edge& edge) {
   });
 }
 
+// What the services say of their outboxes, all asked at once.
+struct OutboxAnswers {
+  explicit OutboxAnswers(const asio::any_io_executor& executor)
+      : all_told(executor, asio::steady_timer::time_point::max()) {}
+  std::vector<OutboxRow> rows;
+  size_t asked = 0;  // and have not told yet
+  asio::steady_timer all_told;
+};
+
+asio::awaitable<void> AskOutbox(Edge& edge, size_t row, std::string traceparent,
+                                std::shared_ptr<OutboxAnswers> answers) {
+  const outbox::v1::GetStatusRequest query;
+  const auto start = [&outbox = edge.backends.outboxes[row]](auto... a) {
+    (*outbox.stub)->async()->GetStatus(a...);
+  };
+  Result<outbox::v1::OutboxStatus> status =
+      co_await edge.backends.Ask<outbox::v1::OutboxStatus>(query, traceparent, start);
+  answers->rows[row].status = std::move(status);
+  if (--answers->asked == 0) answers->all_told.cancel();
+}
+
 // A service that does not answer is listed with what is wrong: the others' rows are worth having then above
 // all.
 asio::awaitable<Response> GetOutbox(Edge& edge, Request& request) {
-  std::vector<OutboxRow> rows;
-  for (const Outbox& asked : edge.backends.outboxes) {
-    const outbox::v1::GetStatusRequest query;
-    const auto start = [&asked](auto... a) { (*asked.stub)->async()->GetStatus(a...); };
-    Result<outbox::v1::OutboxStatus> status =
-        co_await edge.backends.Ask<outbox::v1::OutboxStatus>(query, request.traceparent(), start);
-    rows.push_back({asked.service, std::move(status)});
+  const auto answers = std::make_shared<OutboxAnswers>(edge.backends.executor());
+  for (const Outbox& outbox : edge.backends.outboxes) answers->rows.push_back({outbox.service, {}});
+  answers->asked = answers->rows.size();
+  for (size_t row = 0; row < answers->rows.size(); ++row) {
+    asio::co_spawn(edge.backends.executor(), AskOutbox(edge, row, request.traceparent(), answers),
+                   asio::detached);
   }
-  co_return ListResponse(rows, {}, WriteOutbox);
+  while (answers->asked > 0) {
+    boost::system::error_code cancelled;
+    co_await answers->all_told.async_wait(asio::redirect_error(asio::use_awaitable, cancelled));
+  }
+  co_return ListResponse(answers->rows, {}, WriteOutbox);
 }
 
 }  // namespace
@@ -149,7 +184,7 @@ void AddAdminOperationsRoutes(Routes& routes, Edge& edge) {
   routes.Operator(Method::kGet, "/v1/admin/audit",
                   [&edge](Request&, const auth::Principal&) { return LastAudit(edge); });
   routes.Operator(Method::kPost, "/v1/admin/audit",
-                  [&edge](Request&, const auth::Principal&) { return RunAudit(edge); });
+                  [&edge](Request& request, const auth::Principal&) { return RunAudit(edge, request); });
   routes.Operator(Method::kGet, "/v1/admin/breakers",
                   [&edge](Request&, const auth::Principal&) { return GetBreakers(edge); });
   routes.Operator(Method::kGet, "/v1/admin/dead-letters", [&edge](Request& request, const auth::Principal&) {

@@ -54,6 +54,27 @@ std::optional<int> TakeOffset(std::string_view& text) {
   return (negative ? -1 : 1) * (hours * 60 + minutes);
 }
 
+// 0: it is absent.
+Result<int64_t> TimeInQuery(const http::Request& request, std::string_view name) {
+  const auto text = request.query(name);
+  if (!text) return 0;
+  const std::optional<Timestamp> time = ParseTime(*text);
+  // What is before 1970 is no time of ours, and 0 would mean none.
+  if (time && ToUnixMs(*time) <= 0) {
+    return Fail(Code::kInvalidArgument, "parameter_invalid",
+                fmt::format("field `{}` is after 1970-01-01T00:00:00Z", name));
+  }
+  if (!time) {
+    constexpr size_t kOffsetBytes = 6;  // of "+09:00"
+    // A bare + is a blank there.
+    const bool lost_plus = text->size() > kOffsetBytes && (*text)[text->size() - kOffsetBytes] == ' ';
+    return Fail(Code::kInvalidArgument, "parameter_invalid",
+                fmt::format("field `{}` is a time like 2026-11-22T10:00:00Z{}", name,
+                            lost_plus ? ", and a + is written %2B in a query" : ""));
+  }
+  return ToUnixMs(*time);
+}
+
 }  // namespace
 
 std::optional<int64_t> ParseNumber(std::string_view text) {
@@ -131,12 +152,28 @@ int64_t TimeInBody(http::ObjectReader& reader, std::string_view name) {
   return ToUnixMs(*time);
 }
 
+int64_t MaybeTimeInBody(http::ObjectReader& reader, std::string_view name) {
+  if (!reader.IsNull(name)) return TimeInBody(reader, name);
+  reader.Ignore(name);
+  return 0;
+}
+
+Result<Period> PeriodInQuery(const http::Request& request) {
+  Period period;
+  BOXOFFICE_ASSIGN(period.from_ms, TimeInQuery(request, "from"));
+  BOXOFFICE_ASSIGN(period.until_ms, TimeInQuery(request, "until"));
+  if (period.from_ms != 0 && period.until_ms != 0 && period.from_ms >= period.until_ms) {
+    return Fail(Code::kInvalidArgument, "parameter_invalid", "field `until` is after `from`");
+  }
+  return period;
+}
+
 std::string TextInBody(http::ObjectReader& reader, std::string_view name, size_t max_bytes) {
   std::string text = reader.Optional<std::string>(name).value_or("");
   if (text.size() > max_bytes) {
     reader.Refuse(name, "field_invalid", fmt::format("has at most {} bytes", max_bytes));
   }
-  if (text.contains('\0')) reader.Refuse(name, "field_invalid", "has a NUL byte");
+  if (HasControl(text)) reader.Refuse(name, "field_invalid", "has a control character");
   return text;
 }
 
@@ -145,8 +182,14 @@ std::string ReasonInBody(http::ObjectReader& reader) {
   if (reason.empty() || reason.size() > kMaxReasonBytes) {
     reader.Refuse("reason", "field_invalid", fmt::format("has 1 to {} bytes", kMaxReasonBytes));
   }
-  if (reason.contains('\0')) reader.Refuse("reason", "field_invalid", "has a NUL byte");
+  if (HasControl(reason)) reader.Refuse("reason", "field_invalid", "has a control character");
   return reason;
+}
+
+Result<void> ReadNoBody(const http::Request& request) {
+  if (request.body().empty()) return {};
+  http::ObjectReader reader(request.body());
+  return reader.Finish();
 }
 
 std::string EncodeCursor(std::string_view kind, std::string_view position) {

@@ -38,12 +38,23 @@ inline constexpr size_t kIdBytes = 16;          // of an id in a cursor
 [[nodiscard]] std::optional<Timestamp> ParseTime(std::string_view text);
 // `name` in a body as a time, 0 where it is absent. Refuses with field_invalid.
 [[nodiscard]] int64_t TimeInBody(http::ObjectReader& reader, std::string_view name);
-// `name` in a body as a text, "" where it is absent. Refuses with field_invalid what is longer, and a NUL
-// byte, which PostgreSQL can't store.
+// The same of one that may be taken away: 0 also for null.
+[[nodiscard]] int64_t MaybeTimeInBody(http::ObjectReader& reader, std::string_view name);
+// The queries `from` and `until` in milliseconds since 1970, 0 where one is absent. Error: kInvalidArgument
+// parameter_invalid, which names the one that is no time, or `until`, which has to be after `from`.
+struct Period {
+  int64_t from_ms = 0;
+  int64_t until_ms = 0;
+};
+[[nodiscard]] Result<Period> PeriodInQuery(const http::Request& request);
+// `name` in a body as a text, "" where it is absent. Refuses with field_invalid what is longer or has a
+// control character.
 [[nodiscard]] std::string TextInBody(http::ObjectReader& reader, std::string_view name, size_t max_bytes);
 // The `reason` in a body that an operator has to give. Refuses with field_invalid what has not 1 to 500
-// bytes, and a NUL byte.
+// bytes or has a control character.
 [[nodiscard]] std::string ReasonInBody(http::ObjectReader& reader);
+// Of what takes no body, which is empty then, or {}. Errors: body_not_json, field_unknown.
+[[nodiscard]] Result<void> ReadNoBody(const http::Request& request);
 
 struct Page {
   uint32_t limit = kDefaultPage;

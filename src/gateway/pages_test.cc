@@ -48,7 +48,14 @@ TEST(PagesTest, ATimeBefore1970IsNotSaidToBeNone) {
   EXPECT_THAT(detail(R"({"at":"yesterday"})"), testing::HasSubstr("like 2026-11-22"));
 }
 
-TEST(PagesTest, ATextHasNoNulAndNoMoreThanItMay) {
+TEST(PagesTest, ATimeThatMayBeTakenAwayMayBeNull) {
+  http::ObjectReader reader(R"({"at":null,"other":"2027-01-15T08:00:00Z"})");
+  EXPECT_EQ(MaybeTimeInBody(reader, "at"), 0);
+  EXPECT_EQ(MaybeTimeInBody(reader, "other"), 1'800'000'000'000);
+  EXPECT_TRUE(reader.Finish().has_value());
+}
+
+TEST(PagesTest, ATextHasNoControlCharacterAndNoMoreThanItMay) {
   const auto detail = [](std::string_view body) {
     http::ObjectReader reader(body);
     (void)TextInBody(reader, "name", 3);
@@ -58,10 +65,11 @@ TEST(PagesTest, ATextHasNoNulAndNoMoreThanItMay) {
   EXPECT_EQ(detail("{}"), "");
   EXPECT_EQ(detail(R"({"name":"abc"})"), "");
   EXPECT_EQ(detail(R"({"name":"abcd"})"), "field `name` has at most 3 bytes");
-  EXPECT_EQ(detail(R"({"name":"a\u0000b"})"), "field `name` has a NUL byte");
-  http::ObjectReader reader(R"({"reason":"a\u0000b"})");
+  EXPECT_EQ(detail(R"({"name":"a\u0000b"})"), "field `name` has a control character");
+  EXPECT_EQ(detail(R"({"name":"\u009b"})"), "field `name` has a control character");
+  http::ObjectReader reader(R"({"reason":"a\nb"})");
   (void)ReasonInBody(reader);
-  EXPECT_EQ(reader.Finish().error().detail, "field `reason` has a NUL byte");
+  EXPECT_EQ(reader.Finish().error().detail, "field `reason` has a control character");
 }
 
 http::Request WithQuery(std::string_view target) {

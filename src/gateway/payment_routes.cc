@@ -9,7 +9,6 @@
 #include "gateway/refusals.h"
 #include "gateway/render.h"
 #include "gateway/routes.h"
-#include "gateway/wallets.h"
 #include "platform/http/json_reader.h"
 
 namespace boxoffice::gateway {
@@ -206,17 +205,12 @@ asio::awaitable<Response> Reconcile(Edge& edge, Request& request) {
   const auto provider = request.query("provider");
   if (!provider || provider->empty())
     co_return RefusalResponse("parameter_invalid", "field `provider` is missing");
-  const Result<int64_t> from = TimeInQuery(request, "from");
-  if (!from) co_return FailureResponse(from.error());
-  const Result<int64_t> until = TimeInQuery(request, "until");
-  if (!until) co_return FailureResponse(until.error());
-  if (*from != 0 && *until != 0 && *from >= *until) {
-    co_return RefusalResponse("parameter_invalid", "field `until` is after `from`");
-  }
+  const Result<Period> period = PeriodInQuery(request);
+  if (!period) co_return FailureResponse(period.error());
   query.set_provider(std::string(*provider));
   query.set_csv(std::string(request.body()));
-  query.set_from_ms(*from);
-  query.set_until_ms(*until);
+  query.set_from_ms(period->from_ms);
+  query.set_until_ms(period->until_ms);
   const auto start = [&edge](auto... arguments) {
     edge.backends.payment->async()->ReconcileSettlement(arguments...);
   };

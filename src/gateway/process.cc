@@ -5,7 +5,7 @@
 #include <iterator>
 #include <utility>
 
-#include "platform/module/admin_server.h"
+#include "base/host_port.h"
 #include "platform/module/shared_keys.h"
 
 namespace boxoffice::gateway {
@@ -181,7 +181,7 @@ Result<rpc::ChannelFactory> AuditChannels(const rpc::ChannelFactory& channels, c
         "audit.certificate_file and audit.key_file: give both of them where tls.* is given, else none"));
   }
   if (given == 0) return rpc::ChannelFactory();
-  return channels.As(settings.audit_certificate_file, settings.audit_key_file);
+  return channels.As("audit", settings.audit_certificate_file, settings.audit_key_file);
 }
 
 // Both as one module.
@@ -251,7 +251,7 @@ module::ServiceProgram Program() {
   program.peers = {"queue", "seat", "reservation", "wallet", "payment", "ranking", "relay"};
   program.add_keys = [settings](config::Keys& keys) { AddKeys(keys, *settings); };
   program.make = [settings](const module::Runtime& runtime) -> Result<std::unique_ptr<module::Module>> {
-    BOXOFFICE_ASSIGN(module::HostPort at, module::ParseHostPort(runtime.listen.addresses.front()));
+    BOXOFFICE_ASSIGN(HostPort at, ParseHostPort(runtime.listen.addresses.front()));
     settings->gateway.address = std::move(at.host);
     settings->gateway.port = at.port;
     BOXOFFICE_ASSIGN(settings->gateway.queue_keys, module::MakeKeyRing(settings->token_keys));

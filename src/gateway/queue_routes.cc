@@ -85,6 +85,8 @@ Response LookResponse(const Edge& edge, int64_t show_id, const queue::v1::Sessio
 asio::awaitable<Response> Join(Edge& edge, Request& request, const auth::Principal& caller) {
   const Result<int64_t> show_id = NumberInPath(request, "show", "show_not_found");
   if (!show_id) co_return FailureResponse(show_id.error());
+  const Result<void> read = ReadNoBody(request);
+  if (!read) co_return FailureResponse(read.error());
   if (!edge.KnowsShow(*show_id)) {
     const Result<void> known = co_await edge.RequireShow(*show_id, request);
     if (!known) co_return ServiceFailure(known.error());

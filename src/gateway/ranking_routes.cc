@@ -141,6 +141,8 @@ asio::awaitable<Response> GetStatus(Edge& edge, Request& request) {
 }
 
 asio::awaitable<Response> Rebuild(Edge& edge, Request& request) {
+  const Result<void> read = ReadNoBody(request);
+  if (!read) co_return FailureResponse(read.error());
   const ranking::v1::RebuildRequest query;
   const auto start = [&edge](auto... arguments) { edge.backends.ranking->async()->Rebuild(arguments...); };
   const Result<ranking::v1::Status> status =

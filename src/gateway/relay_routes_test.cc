@@ -97,12 +97,14 @@ TEST_F(RelayRoutesTest, ASecretIsRotatedAndShown) {
     relay::v1::Target target = ATarget();
     target.set_secret("whsec_new");
     target.set_old_secret_until_ms(1'800'000'000'000);
+    target.set_paused_until_ms(1'800'000'000'000);
     return target;
   };
   const http::ClientResponse rotated =
       CallAsOperator("POST", "/v1/admin/relay/targets/3/secret", R"({"keep_old_s":60})");
   ASSERT_EQ(rotated.status, 200) << rotated.body;
   EXPECT_EQ(Json(rotated).at("secret").as_string(), "whsec_new");
+  EXPECT_EQ(Json(rotated).at("paused_until").as_string(), "2027-01-15T08:00:00.000Z");
   services_.relay.RotateSecret_.answer =
       [](const relay::v1::RotateSecretRequest& request) -> Result<relay::v1::Target> {
     EXPECT_EQ(request.keep_old_ms(), 86'400'000) << "a day, where nothing is said";
@@ -111,6 +113,23 @@ TEST_F(RelayRoutesTest, ASecretIsRotatedAndShown) {
   EXPECT_EQ(CallAsOperator("POST", "/v1/admin/relay/targets/3/secret").status, 200);
   EXPECT_EQ(CallAsOperator("POST", "/v1/admin/relay/targets/3/secret", R"({"keep_old_s":604801})").status,
             422);
+}
+
+TEST_F(RelayRoutesTest, WhatTheStateOfATargetForbidsIsAConflictThatSaysWhy) {
+  services_.relay.RotateSecret_.answer = [](const auto&) -> Result<relay::v1::Target> {
+    return Fail(Code::kConflict, "rotation_under_way", "the secret before counts until then");
+  };
+  const http::ClientResponse rotated = CallAsOperator("POST", "/v1/admin/relay/targets/3/secret");
+  EXPECT_EQ(rotated.status, 409);
+  EXPECT_EQ(CodeOf(rotated), "rotation_under_way");
+  EXPECT_EQ(Json(rotated).at("detail").as_string(), "the secret before counts until then");
+  services_.relay.CreateTarget_.answer = [](const auto&) -> Result<relay::v1::Target> {
+    return Fail(Code::kConflict, "target_deleted", "the key made a target that was deleted");
+  };
+  const http::ClientResponse made =
+      CallAsOperator("POST", "/v1/admin/relay/targets", R"({"url":"https://example.com/hook"})");
+  EXPECT_EQ(made.status, 409);
+  EXPECT_EQ(CodeOf(made), "target_deleted");
 }
 
 TEST_F(RelayRoutesTest, ATestIsOnItsWayAndOneDeliveryIsToldWithItsBody) {
@@ -171,6 +190,7 @@ TEST_F(RelayRoutesTest, DeadDeliveriesAreReplayedByNameOrByRange) {
       [](const relay::v1::ReplayDeliveriesRequest& request) -> Result<relay::v1::ReplayDeliveriesResponse> {
     relay::v1::ReplayDeliveriesResponse response;
     response.set_replayed(static_cast<uint32_t>(request.ids_size()));
+    response.set_pending(7);
     if (request.ids_size() == 0) {
       EXPECT_EQ(request.target_id(), 3);
       EXPECT_EQ(request.from_ms(), 1'795'000'000'000);
@@ -186,6 +206,7 @@ TEST_F(RelayRoutesTest, DeadDeliveriesAreReplayedByNameOrByRange) {
   const http::ClientResponse named = CallAsOperator("POST", kPath, R"({"ids":["4","5"]})");
   ASSERT_EQ(named.status, 200) << named.body;
   EXPECT_EQ(Json(named).at("replayed").as_int64(), 2);
+  EXPECT_EQ(Json(named).at("pending").as_int64(), 7);
   EXPECT_EQ(Json(named).at("refused").at(0).at("code").as_string(), "not_dead");
   const http::ClientResponse range =
       CallAsOperator("POST", kPath, R"({"target_id":"3","from":"2026-11-18T11:06:40Z"})");

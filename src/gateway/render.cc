@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "gateway/refusals.h"
+#include "platform/http/utf8.h"
 
 namespace boxoffice::gateway {
 namespace {
@@ -150,7 +151,7 @@ void WriteConcert(JsonWriter& writer, const seat::v1::Concert& concert) {
   writer.EndArray().EndObject();
 }
 
-void WriteShow(JsonWriter& writer, const seat::v1::Show& show) {
+void WriteShow(JsonWriter& writer, const seat::v1::Show& show, std::optional<uint32_t> changed_seats) {
   writer.BeginObject();
   WriteNumberId(writer, "id", show.id());
   WriteNumberId(writer, "concert_id", show.concert_id());
@@ -189,6 +190,7 @@ void WriteShow(JsonWriter& writer, const seat::v1::Show& show) {
   writer.Field("blocked", show.blocked()).Field("kept_for_channels", show.kept_for_channels());
   WriteTime(writer, "next_release_at", show.next_release_at_ms());
   WriteTime(writer, "first_sold_at", show.first_sold_at_ms());
+  if (changed_seats) writer.Field("changed_seats", *changed_seats);
   writer.EndObject();
 }
 
@@ -286,6 +288,7 @@ void WriteTarget(JsonWriter& writer, const relay::v1::Target& target) {
   writer.Field("enabled", target.enabled()).Field("disabled_reason", target.disabled_reason());
   if (!target.secret().empty()) writer.Field("secret", target.secret());
   WriteTime(writer, "old_secret_until", target.old_secret_until_ms());
+  WriteTime(writer, "paused_until", target.paused_until_ms());
   WriteTime(writer, "created_at", target.created_at_ms());
   writer.EndObject();
 }
@@ -327,11 +330,13 @@ void WriteOutbox(JsonWriter& writer, const OutboxRow& row) {
 
 void WriteDeadLetter(JsonWriter& writer, const bus::DeadLetter& letter) {
   const bus::Event& event = letter.record.event;
+  // Whoever may write to the bus wrote these texts, in whatever bytes.
   writer.BeginObject();
   WriteNumberId(writer, "id", letter.id);
-  writer.Field("group", letter.group).Field("topic", event.topic).Field("key", event.key);
-  writer.Field("event_id", event.id.ToString()).Field("event_type", event.type);
-  writer.Key("error").BeginObject().Field("code", letter.error.reason).Field("detail", letter.error.detail);
+  writer.Field("group", letter.group).Field("topic", event.topic).Field("key", http::ToUtf8(event.key));
+  writer.Field("event_id", event.id.ToString()).Field("event_type", http::ToUtf8(event.type));
+  writer.Key("error").BeginObject().Field("code", http::ToUtf8(letter.error.reason));
+  writer.Field("detail", http::ToUtf8(letter.error.detail));
   writer.EndObject().Field("attempts", letter.attempts);
   WriteTime(writer, "parked_at", ToUnixMs(letter.parked_at));
   writer.EndObject();

@@ -2,6 +2,8 @@
 // compares.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -37,7 +39,9 @@ void WriteWaitlistEntry(http::JsonWriter& writer, const reservation::v1::Waitlis
 // The members seats, amount and fee of what is given back.
 void WriteReturn(http::JsonWriter& writer, const reservation::v1::Return& returned);
 void WriteConcert(http::JsonWriter& writer, const seat::v1::Concert& concert);
-void WriteShow(http::JsonWriter& writer, const seat::v1::Show& show);
+// `changed_seats`: after a change of its seats, of how many.
+void WriteShow(http::JsonWriter& writer, const seat::v1::Show& show,
+               std::optional<uint32_t> changed_seats = std::nullopt);
 void WriteQueue(http::JsonWriter& writer, const queue::v1::Queue& queue);
 // As everybody may see it.
 void WriteQueueView(http::JsonWriter& writer, const queue::v1::Queue& queue);

@@ -1,5 +1,4 @@
 // Reservations, as buyers make, pay and give them up.
-#include <algorithm>
 #include <ranges>
 #include <utility>
 
@@ -19,7 +18,6 @@ namespace {
 using http::Request;
 using http::Response;
 
-constexpr size_t kMaxNameLength = 200;   // of sections and categories
 constexpr size_t kMaxMethodLength = 64;  // of a payment method
 
 // What the buyer chose, checked as far as it needs no data: what can never be right starts no saga.
@@ -32,27 +30,14 @@ std::string ReadMethod(http::ObjectReader& reader) {
   return TextInBody(reader, "payment_method", kMaxMethodLength);
 }
 
-Result<void> ReadBestAvailable(http::ObjectReader& reader, reservation::v1::Reserve& reserve) {
-  const int64_t count = reader.Required<int64_t>("count");
-  seat::v1::BestAvailable& best = *reserve.mutable_best_available();
-  best.set_count(static_cast<uint32_t>(std::clamp<int64_t>(count, 0, kMaxSeats + 1)));
-  best.set_section(TextInBody(reader, "section", kMaxNameLength));
-  best.set_category(TextInBody(reader, "category", kMaxNameLength));
-  const std::optional<int64_t> max_price = reader.Optional<int64_t>("max_price");
-  if (max_price && *max_price < 1) reader.Refuse("max_price", "field_invalid", "is at least 1");
-  best.set_max_price(max_price.value_or(0));
-  const std::optional<int64_t> accessible = reader.Optional<int64_t>("accessible");
-  if (accessible && (*accessible < 0 || *accessible > count)) {
+seat::v1::BestAvailable ReadBestAvailable(http::ObjectReader& reader) {
+  seat::v1::BestAvailable best = ReadWish(reader);
+  const int64_t accessible = reader.Optional<int64_t>("accessible").value_or(0);
+  if (accessible < 0 || accessible > int64_t{best.count()}) {
     reader.Refuse("accessible", "field_invalid", "is within 0 and `count`");
   }
-  best.set_accessible(static_cast<uint32_t>(std::clamp<int64_t>(accessible.value_or(0), 0, kMaxSeats)));
-  return {};
-}
-
-Result<void> CheckCount(const seat::v1::BestAvailable& best) {
-  if (best.count() < 1) return Fail(Code::kInvalidArgument, "no_seats");
-  if (best.count() > kMaxSeats) return Fail(Code::kInvalidArgument, "too_many_seats", "at most 8");
-  return {};
+  best.set_accessible(static_cast<uint32_t>(accessible));
+  return best;
 }
 
 std::string Canonical(const reservation::v1::Reserve& reserve) {
@@ -83,10 +68,9 @@ Result<Choice> ReadChoice(const Request& request) {
   http::ObjectReader* best = reader.OptionalObject("best_available");
   if (seats && best != nullptr) reader.Refuse("best_available", "field_invalid", "excludes `seats`");
   if (!seats && best == nullptr) reader.Refuse("seats", "no_seats", "or `best_available` is missing");
-  if (best != nullptr) BOXOFFICE_TRY(ReadBestAvailable(*best, reserve));
+  if (best != nullptr) *reserve.mutable_best_available() = ReadBestAvailable(*best);
   BOXOFFICE_TRY(reader.Finish());
   if (seats) BOXOFFICE_TRY(TakeSeats(*seats, *reserve.mutable_seats()->mutable_seat_nos()));
-  if (best != nullptr) BOXOFFICE_TRY(CheckCount(reserve.best_available()));
   choice.canonical = Canonical(reserve);
   return choice;
 }
@@ -116,8 +100,8 @@ asio::awaitable<Response> Create(Edge& edge, Request& request, const auth::Princ
   const int64_t show_id = choice->reserve.show_id();
   const Result<queue::v1::TokenClaims> checked = CheckToken(edge, token, caller, show_id);
   if (!checked) {
-    // A show that is not there has no token: say that rather than whose the token is.
-    if (checked.error().reason == "token_wrong_show") {
+    // A show that is not there has no token: say that rather than whose the token is, or that there is none.
+    if (token.empty() || checked.error().reason == "token_wrong_show") {
       const Result<void> known = co_await edge.RequireShow(show_id, request);
       if (!known && known.error().code == Code::kNotFound) co_return ServiceFailure(known.error());
     }
@@ -245,8 +229,7 @@ asio::awaitable<Response> GetOne(Edge& edge, Request& request, const auth::Princ
   // The service has checked the owner; a second look costs nothing and a mistake there would show a
   // stranger's seats.
   if (found->user_id() != caller.user) co_return RefusalResponse("reservation_not_found");
-  co_return ObjectResponse(
-      [&](http::JsonWriter& writer) { WriteReservation(writer, *found, Audience::kBuyer); });
+  co_return ReservationResponse(*found, Audience::kBuyer);
 }
 
 asio::awaitable<Response> List(Edge& edge, Request& request, const auth::Principal& caller) {

@@ -253,6 +253,26 @@ TEST_F(ReservationRoutesTest, ReservationsAreSearchedByUserShowStateAndTime) {
   EXPECT_EQ(Call("GET", "/v1/admin/reservations").status, 403);
 }
 
+TEST_F(ReservationRoutesTest, AnEmptyPageHasACursorWhereTheServiceHasNotLookedAtAll) {
+  const std::string looked_to(ReservationId::Parse(kReservation)->bytes());
+  services_.reservation.ListReservations_.answer =
+      [&](const reservation::v1::ListReservationsRequest& request) {
+        reservation::v1::ListReservationsResponse list;
+        if (request.before_id() == looked_to) return Result<reservation::v1::ListReservationsResponse>(list);
+        EXPECT_EQ(request.before_id(), "");
+        list.set_more(true);
+        list.set_next_before_id(looked_to);
+        return Result<reservation::v1::ListReservationsResponse>(list);
+      };
+  const http::ClientResponse empty = Call("GET", "/v1/reservations?state=CONFIRMED");
+  EXPECT_TRUE(Json(empty).at("items").as_array().empty());
+  ASSERT_TRUE(Json(empty).at("next_cursor").is_string());
+  const http::ClientResponse last =
+      Call("GET", fmt::format("/v1/reservations?state=CONFIRMED&cursor={}",
+                              std::string_view(Json(empty).at("next_cursor").as_string())));
+  EXPECT_TRUE(Json(last).at("next_cursor").is_null());
+}
+
 TEST_F(ReservationRoutesTest, ABadFilterIsRefusedByName) {
   const std::pair<const char*, const char*> cases[] = {
       {"state=SOLD", "state"},

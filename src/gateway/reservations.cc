@@ -7,13 +7,14 @@
 #include "gateway/pages.h"
 #include "gateway/refusals.h"
 #include "gateway/request_hash.h"
-#include "gateway/wallets.h"
 
 namespace boxoffice::gateway {
 namespace {
 
 using http::Request;
 using http::Response;
+
+constexpr size_t kMaxNameLength = 200;  // of sections and categories
 
 bool GoesOn(const reservation::v1::Reservation& reservation) {
   switch (reservation.state()) {
@@ -68,11 +69,9 @@ Result<void> ReadFilters(const Request& request, reservation::v1::ListReservatio
     if (!id) return bad("field `show_id` is an id");
     query.set_show_id(*id);
   }
-  BOXOFFICE_ASSIGN(const int64_t from, TimeInQuery(request, "from"));
-  BOXOFFICE_ASSIGN(const int64_t until, TimeInQuery(request, "until"));
-  if (from != 0 && until != 0 && from >= until) return bad("field `until` is after `from`");
-  query.set_created_from_ms(from);
-  query.set_created_until_ms(until);
+  BOXOFFICE_ASSIGN(const Period created, PeriodInQuery(request));
+  query.set_created_from_ms(created.from_ms);
+  query.set_created_until_ms(created.until_ms);
   return {};
 }
 
@@ -99,6 +98,37 @@ Result<void> TakeSeats(const std::vector<int64_t>& seats, google::protobuf::Repe
   std::ranges::sort(seat_nos);
   field.Assign(seat_nos.begin(), seat_nos.end());
   return {};
+}
+
+seat::v1::BestAvailable ReadWish(http::ObjectReader& reader) {
+  seat::v1::BestAvailable wish;
+  const int64_t count = reader.Required<int64_t>("count");
+  if (count < 1) reader.Refuse("count", "no_seats", "is at least 1");
+  if (count > static_cast<int64_t>(kMaxSeats)) reader.Refuse("count", "too_many_seats", "is at most 8");
+  wish.set_count(static_cast<uint32_t>(count));
+  wish.set_section(TextInBody(reader, "section", kMaxNameLength));
+  wish.set_category(TextInBody(reader, "category", kMaxNameLength));
+  const std::optional<int64_t> max_price = reader.Optional<int64_t>("max_price");
+  if (max_price && *max_price < 1) reader.Refuse("max_price", "field_invalid", "is at least 1");
+  wish.set_max_price(max_price.value_or(0));
+  return wish;
+}
+
+Response ReservationResponse(const reservation::v1::Reservation& reservation, Audience audience) {
+  return ObjectResponse([&](http::JsonWriter& writer) { WriteReservation(writer, reservation, audience); });
+}
+
+Response ReservationsResponse(const reservation::v1::ListReservationsResponse& list, std::string_view kind,
+                              Audience audience) {
+  std::string next;
+  if (list.more() && !list.next_before_id().empty()) {
+    next = EncodeCursor(kind, list.next_before_id());
+  } else if (list.more() && !list.reservations().empty()) {
+    next = EncodeCursor(kind, list.reservations().rbegin()->id());
+  }
+  return ListResponse(list.reservations(), next, [audience](http::JsonWriter& writer, const auto& one) {
+    WriteReservation(writer, one, audience);
+  });
 }
 
 reservation::v1::Command NewCommand(const auth::Principal& caller, std::string_view key,
@@ -134,14 +164,7 @@ asio::awaitable<Response> ListReservations(Edge& edge, const Request& request,
       co_await edge.backends.Ask<reservation::v1::ListReservationsResponse>(query, request.traceparent(),
                                                                             start);
   if (!list) co_return ServiceFailure(list.error());
-  std::string next;
-  if (list->more() && !list->reservations().empty()) {
-    next = EncodeCursor("reservations", list->reservations().rbegin()->id());
-  }
-  co_return ListResponse(list->reservations(), next,
-                         [audience](http::JsonWriter& writer, const auto& reservation) {
-                           WriteReservation(writer, reservation, audience);
-                         });
+  co_return ReservationsResponse(*list, "reservations", audience);
 }
 
 }  // namespace boxoffice::gateway

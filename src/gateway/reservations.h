@@ -1,5 +1,5 @@
-// What the routes of buyers and of operators have in common for reservations: how seats and filters are read,
-// and how a command is made and answered.
+// What routes have in common for reservations: how seats, wishes and filters are read, how a command is made
+// and answered, and how reservations are told.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +10,7 @@
 #include "gateway/edge.h"
 #include "gateway/render.h"
 #include "platform/auth/token.h"
+#include "platform/http/json_reader.h"
 #include "platform/http/message.h"
 
 namespace boxoffice::gateway {
@@ -22,6 +23,15 @@ inline constexpr size_t kMaxSeats = 8;  // per reservation
 // The same, where the order in which seats are named means nothing: into a command's field, by number.
 [[nodiscard]] Result<void> TakeSeats(const std::vector<int64_t>& seats,
                                      google::protobuf::RepeatedField<uint32_t>& field);
+// How many seats are wished for and which: count, section, category, max_price. Refuses with no_seats and
+// too_many_seats a count, and with field_invalid whatever else can't be meant.
+[[nodiscard]] seat::v1::BestAvailable ReadWish(http::ObjectReader& reader);
+
+[[nodiscard]] http::Response ReservationResponse(const reservation::v1::Reservation& reservation,
+                                                 Audience audience);
+// A page of them, whose cursor is of this `kind` of list (pages.h).
+[[nodiscard]] http::Response ReservationsResponse(const reservation::v1::ListReservationsResponse& list,
+                                                  std::string_view kind, Audience audience);
 
 // A command of this caller, under the request's key. `canonical_body` is what the body means.
 [[nodiscard]] reservation::v1::Command NewCommand(const auth::Principal& caller, std::string_view key,

@@ -160,9 +160,12 @@ void Routes::Add(http::Method method, std::string_view pattern, http::Handler ha
                  http::RouteOptions options) {
   router_.Add(method, pattern, std::move(handler), std::move(options));
   if (gate_.answers_preflights() && preflights_.emplace(pattern).second) {
-    router_.Add(http::Method::kOptions, pattern, [](http::Request&) -> http::asio::awaitable<http::Response> {
-      co_return CrossOrigin::Preflight();
-    });
+    router_.Add(http::Method::kOptions, pattern,
+                [](http::Request& request) -> http::asio::awaitable<http::Response> {
+                  http::Response response = CrossOrigin::Preflight();
+                  Finish(request, /*personal=*/false, response);
+                  co_return response;
+                });
   }
   names_.push_back(fmt::format("{} {}", http::MethodName(method), pattern));
 }

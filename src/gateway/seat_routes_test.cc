@@ -5,6 +5,7 @@ namespace boxoffice::gateway {
 namespace {
 
 using testing::ElementsAre;
+using testing::HasSubstr;
 
 class SeatRoutesTest : public GatewayTest {};
 
@@ -149,6 +150,7 @@ TEST_F(SeatRoutesTest, SeatsAreBlockedByNumberOrByAreaWithAReason) {
   const std::pair<const char*, const char*> wrong[] = {
       {R"({"seats":[1]})", "reason"},
       {R"({"seats":[1],"reason":""})", "reason"},
+      {R"({"seats":[1],"reason":"a\u0000b"})", "reason"},
       {R"({"reason":"x"})", "seats"},
       {R"({"seats":[],"reason":"x"})", "seats"},
       {R"({"seats":[1],"section":"F","reason":"x"})", "section"},
@@ -272,6 +274,7 @@ TEST_F(SeatRoutesTest, SeatsAreKeptForAChannelAndGivenBack) {
     answer.mutable_outcome()->set_kind(seat::v1::SeatOutcome::DONE);
     *answer.mutable_show() = AShow();
     answer.mutable_show()->set_kept_for_channels(3);
+    answer.set_changed(2);
     return Result<seat::v1::BlockSeatsResponse>(answer);
   };
   constexpr std::string_view kContingents = "/v1/admin/shows/1/contingents";
@@ -280,6 +283,7 @@ TEST_F(SeatRoutesTest, SeatsAreKeptForAChannelAndGivenBack) {
       R"({"channel":"fanclub","seats":[1,2],"until":"2099-01-01T00:00:00Z","reason":"members first"})");
   EXPECT_EQ(kept.status, 200) << kept.body;
   EXPECT_EQ(Json(kept).at("kept_for_channels").as_int64(), 3);
+  EXPECT_EQ(Json(kept).at("changed_seats").as_int64(), 2);
   EXPECT_EQ(seen.channel(), "fanclub");
   EXPECT_EQ(seen.until_ms(), 4'070'908'800'000);
   EXPECT_THAT(seen.seat_nos(), ElementsAre(1, 2));
@@ -303,6 +307,33 @@ TEST_F(SeatRoutesTest, SeatsAreKeptForAChannelAndGivenBack) {
   }
   EXPECT_EQ(Json(CallAsOperator("POST", kRelease, R"({"reason":"x"})")).at("field").as_string(), "seats");
   EXPECT_EQ(services_.seat.AssignChannel_.calls, calls);
+}
+
+TEST_F(SeatRoutesTest, WhatAnotherChannelHasIsRefusedWithItsNameAndTooManySeatsWithTheBound) {
+  seat::v1::SeatOutcome outcome;
+  outcome.set_kind(seat::v1::SeatOutcome::REFUSED);
+  services_.seat.AssignChannel_.answer = [&outcome](const auto&) {
+    seat::v1::BlockSeatsResponse answer;
+    *answer.mutable_outcome() = outcome;
+    return Result<seat::v1::BlockSeatsResponse>(answer);
+  };
+  const auto keep = [this] {
+    return Json(CallAsOperator("POST", "/v1/admin/shows/1/contingents",
+                               R"({"channel":"press","section":"F","reason":"x"})"));
+  };
+  outcome.set_refusal("seats_taken");
+  outcome.set_detail("kept for the channel fanclub");
+  seat::v1::SeatConflict& conflict = *outcome.add_conflicts();
+  conflict.set_seat_no(4);
+  conflict.set_label("F A-4");
+  conflict.set_reason("channel");
+  const boost::json::value taken = keep();
+  EXPECT_EQ(taken.at("code").as_string(), "seats_taken");
+  EXPECT_THAT(std::string(taken.at("detail").as_string()), HasSubstr("fanclub"));
+  EXPECT_EQ(taken.at("conflicts").at(0).at("reason").as_string(), "channel");
+  outcome.clear_conflicts();
+  outcome.set_refusal("too_many_seats");
+  EXPECT_THAT(std::string(keep().at("detail").as_string()), HasSubstr("5000"));
 }
 
 TEST_F(SeatRoutesTest, ContingentsAreListedOfTheCallersChannelsAndAllForOperators) {

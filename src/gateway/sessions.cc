@@ -75,7 +75,8 @@ std::string_view Sessions::way() const {
 Result<std::string> Sessions::SignIn(std::string_view user, auth::Role role) const {
   if (!development()) return Fail(Code::kNotFound, "sign_in_not_offered");
   if (!auth::IsUserName(user))
-    return Fail(Code::kInvalidArgument, "user_invalid", "field `user` is 1 to 64 of A-Z a-z 0-9 . _ @ -");
+    return Fail(Code::kInvalidArgument, "user_invalid",
+                "field `user` is 1 to 64 of A-Z a-z 0-9 . _ @ -, and not . or ..");
   return Cookie({std::string(user), role});
 }
 

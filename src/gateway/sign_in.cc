@@ -86,6 +86,11 @@ std::string TextIn(const json::value& object, std::string_view name) {
   return field != nullptr && field->is_string() ? std::string(field->as_string()) : std::string();
 }
 
+bool IsForSeveral(const json::value& claims) {
+  const json::value* audience = claims.is_object() ? claims.as_object().if_contains("aud") : nullptr;
+  return audience != nullptr && audience->is_array() && audience->as_array().size() > 1;
+}
+
 json::value ParseOrNull(std::string_view text) {
   boost::system::error_code error;
   json::value value = json::parse(text, error);
@@ -335,8 +340,9 @@ http::asio::awaitable<Result<auth::Principal>> SignIn::Identify(std::string id_t
   const json::value claims = ParseOrNull(payload.value_or(""));
   if (!SameText(TextIn(claims, "nonce"), nonce))
     co_return std::unexpected(Refused("sign_in_invalid", "the nonce is another"));
+  // Of a token for several it says which of them has asked for it.
   const std::string party = TextIn(claims, "azp");
-  if (!party.empty() && party != config_.client_id)
+  if ((!party.empty() || IsForSeveral(claims)) && party != config_.client_id)
     co_return std::unexpected(Refused("sign_in_invalid", "it was made for " + party));
   co_return who;
 }

@@ -368,17 +368,23 @@ TEST_F(SignInTest, AnIdTokenCountsOnlyIfItIsTheProvidersForUsAndOfThisAttempt) {
     return Problem(Return(attempt, Agree(attempt)));
   };
   const std::string invalid = "/sign-in?problem=sign_in_invalid&next=%2Fmy%2Fwallet";
-  for (const auto& [name, value] :
-       std::initializer_list<std::pair<const char*, json::value>>{{"nonce", "another"},
-                                                                  {"nonce", nullptr},
-                                                                  {"iss", "https://other.example"},
-                                                                  {"aud", "boxoffice"},
-                                                                  {"azp", "somebody else"},
-                                                                  {"exp", 1},
-                                                                  {"sub", "no user name"}}) {
+  for (const auto& [name, value] : std::initializer_list<std::pair<const char*, json::value>>{
+           {"nonce", "another"},
+           {"nonce", nullptr},
+           {"iss", "https://other.example"},
+           {"aud", "boxoffice"},
+           {"azp", "somebody else"},
+           {"aud", json::array{"box office", "another"}},
+           {"exp", 1},
+           {"sub", "no user name"}}) {
     changed_claims_ = {{name, value}};
     EXPECT_EQ(problem(), invalid) << name;
   }
+  changed_claims_.clear();
+  changed_claims_["aud"] = json::array{"box office", "another"};
+  changed_claims_["azp"] = "box office";
+  const Attempt attempt = Begin();
+  EXPECT_EQ(Return(attempt, Agree(attempt)).header("Location"), "/my/wallet") << "we are the one that asked";
   changed_claims_.clear();
   signs_ = Keys().strangers.private_pem;
   EXPECT_EQ(problem(), invalid) << "another's signature";

@@ -1,10 +1,9 @@
 // Waitlists of shows that are sold out, as buyers join and leave them, and as operators see them.
-#include <algorithm>
-
 #include "gateway/edge.h"
 #include "gateway/pages.h"
 #include "gateway/refusals.h"
 #include "gateway/render.h"
+#include "gateway/reservations.h"
 #include "gateway/routes.h"
 #include "platform/http/json_reader.h"
 
@@ -16,42 +15,24 @@ using http::Response;
 using reservation::v1::ListWaitlistResponse;
 using reservation::v1::WaitlistEntry;
 
-constexpr size_t kMaxSeats = 8;
-constexpr size_t kMaxNameLength = 200;
-
 Response EntryResponse(const WaitlistEntry& entry) {
   return ObjectResponse(
       [&](http::JsonWriter& writer) { WriteWaitlistEntry(writer, entry, Audience::kBuyer); });
 }
 
-Result<seat::v1::BestAvailable> ReadWish(const Request& request) {
-  http::ObjectReader reader(request.body());
-  seat::v1::BestAvailable wish;
-  const int64_t count = reader.Required<int64_t>("count");
-  wish.set_count(static_cast<uint32_t>(std::clamp<int64_t>(count, 0, kMaxSeats + 1)));
-  wish.set_section(TextInBody(reader, "section", kMaxNameLength));
-  wish.set_category(TextInBody(reader, "category", kMaxNameLength));
-  const std::optional<int64_t> max_price = reader.Optional<int64_t>("max_price");
-  if (max_price && *max_price < 1) reader.Refuse("max_price", "field_invalid", "is at least 1");
-  wish.set_max_price(max_price.value_or(0));
-  BOXOFFICE_TRY(reader.Finish());
-  if (wish.count() < 1) return Fail(Code::kInvalidArgument, "no_seats");
-  if (wish.count() > kMaxSeats) return Fail(Code::kInvalidArgument, "too_many_seats", "at most 8");
-  return wish;
-}
-
 asio::awaitable<Response> Join(Edge& edge, Request& request, const auth::Principal& caller) {
   const Result<int64_t> show_id = NumberInPath(request, "show", "show_not_found");
   if (!show_id) co_return FailureResponse(show_id.error());
-  const Result<seat::v1::BestAvailable> wish = ReadWish(request);
-  if (!wish) co_return FailureResponse(wish.error());
+  http::ObjectReader reader(request.body());
+  reservation::v1::JoinWaitlistRequest query;
+  *query.mutable_wish() = ReadWish(reader);
+  const Result<void> read = reader.Finish();
+  if (!read) co_return FailureResponse(read.error());
   // The reservation service knows of shows that buyers don't.
   const Result<void> known = co_await edge.RequireShow(*show_id, request);
   if (!known) co_return ServiceFailure(known.error());
-  reservation::v1::JoinWaitlistRequest query;
   query.set_show_id(*show_id);
   query.set_user_id(caller.user);
-  *query.mutable_wish() = *wish;
   const auto start = [&edge](auto... a) { edge.backends.reservation->async()->JoinWaitlist(a...); };
   const Result<WaitlistEntry> entry =
       co_await edge.backends.Ask<WaitlistEntry>(query, request.traceparent(), start);

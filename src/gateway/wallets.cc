@@ -2,8 +2,6 @@
 
 #include <utility>
 
-#include <fmt/format.h>
-
 #include "base/money.h"
 #include "gateway/pages.h"
 #include "gateway/refusals.h"
@@ -13,8 +11,6 @@ namespace {
 
 using http::Request;
 using http::Response;
-
-constexpr size_t kOffsetBytes = 6;  // of "+09:00"
 
 void WriteEntry(http::JsonWriter& writer, const wallet::v1::Entry& entry, Audience audience) {
   writer.BeginObject();
@@ -30,51 +26,22 @@ void WriteEntry(http::JsonWriter& writer, const wallet::v1::Entry& entry, Audien
   writer.EndObject();
 }
 
-// The query `currency` into `message`, if it is there. Error: parameter_invalid.
+// The queries `currency`, if it is there, `from` and `until` into `message`. Error: parameter_invalid.
 template <typename Message>
-Result<void> ReadCurrency(const Request& request, Message& message) {
-  const auto currency = request.query("currency");
-  if (!currency) return {};
-  if (!Currency::Parse(*currency)) {
-    return Fail(Code::kInvalidArgument, "parameter_invalid", "field `currency` is like KRW");
+Result<void> ReadCurrencyAndPeriod(const Request& request, Message& message) {
+  if (const auto currency = request.query("currency")) {
+    if (!Currency::Parse(*currency)) {
+      return Fail(Code::kInvalidArgument, "parameter_invalid", "field `currency` is like KRW");
+    }
+    message.set_currency(std::string(*currency));
   }
-  message.set_currency(std::string(*currency));
-  return {};
-}
-
-// The queries `from` and `until` into `message`. Error: parameter_invalid.
-template <typename Message>
-Result<void> ReadPeriod(const Request& request, Message& message) {
-  BOXOFFICE_ASSIGN(const int64_t from, TimeInQuery(request, "from"));
-  BOXOFFICE_ASSIGN(const int64_t until, TimeInQuery(request, "until"));
-  if (from != 0 && until != 0 && from >= until) {
-    return Fail(Code::kInvalidArgument, "parameter_invalid", "field `until` is after `from`");
-  }
-  message.set_from_ms(from);
-  message.set_until_ms(until);
+  BOXOFFICE_ASSIGN(const Period period, PeriodInQuery(request));
+  message.set_from_ms(period.from_ms);
+  message.set_until_ms(period.until_ms);
   return {};
 }
 
 }  // namespace
-
-Result<int64_t> TimeInQuery(const Request& request, std::string_view name) {
-  const auto text = request.query(name);
-  if (!text) return 0;
-  const std::optional<Timestamp> time = ParseTime(*text);
-  // What is before 1970 is no time of ours, and 0 would mean none.
-  if (time && ToUnixMs(*time) <= 0) {
-    return Fail(Code::kInvalidArgument, "parameter_invalid",
-                fmt::format("field `{}` is after 1970-01-01T00:00:00Z", name));
-  }
-  if (!time) {
-    // A bare + is a blank there.
-    const bool lost_plus = text->size() > kOffsetBytes && (*text)[text->size() - kOffsetBytes] == ' ';
-    return Fail(Code::kInvalidArgument, "parameter_invalid",
-                fmt::format("field `{}` is a time like 2026-11-22T10:00:00Z{}", name,
-                            lost_plus ? ", and a + is written %2B in a query" : ""));
-  }
-  return ToUnixMs(*time);
-}
 
 std::string_view StateName(wallet::v1::WalletState state) {
   if (state == wallet::v1::FROZEN) return "FROZEN";
@@ -111,8 +78,7 @@ asio::awaitable<Response> AnswerEntries(Edge& edge, Request& request, std::strin
   query.set_user_id(user);
   query.set_limit(page->limit);
   query.set_before_entry_id(page->after);
-  Result<void> read = ReadCurrency(request, query);
-  if (read) read = ReadPeriod(request, query);
+  const Result<void> read = ReadCurrencyAndPeriod(request, query);
   if (!read) co_return FailureResponse(read.error());
   const auto start = [&edge](auto... arguments) { edge.backends.wallet->async()->ListEntries(arguments...); };
   const Result<wallet::v1::ListEntriesResponse> list =
@@ -130,8 +96,7 @@ asio::awaitable<Response> AnswerEntries(Edge& edge, Request& request, std::strin
 asio::awaitable<Response> AnswerStatement(Edge& edge, Request& request, std::string user) {
   wallet::v1::GetStatementRequest query;
   query.set_user_id(user);
-  Result<void> read = ReadCurrency(request, query);
-  if (read) read = ReadPeriod(request, query);
+  const Result<void> read = ReadCurrencyAndPeriod(request, query);
   if (!read) co_return FailureResponse(read.error());
   if (query.currency().empty()) co_return RefusalResponse("parameter_invalid", "field `currency` is missing");
   const auto start = [&edge](auto... arguments) {

@@ -5,7 +5,6 @@
 
 #include <boost/asio/awaitable.hpp>
 
-#include "base/result.h"
 #include "boxoffice/wallet/v1/wallet.pb.h"
 #include "gateway/edge.h"
 #include "gateway/render.h"
@@ -28,9 +27,5 @@ namespace boxoffice::gateway {
 
 // "ACTIVE", "FROZEN" or "CLOSED".
 [[nodiscard]] std::string_view StateName(wallet::v1::WalletState state);
-
-// The query `name` as a time in milliseconds since 1970; 0: it is absent. Error: parameter_invalid
-// (kInvalidArgument).
-[[nodiscard]] Result<int64_t> TimeInQuery(const http::Request& request, std::string_view name);
 
 }  // namespace boxoffice::gateway
