@@ -1,18 +1,17 @@
 #include "boxoffice/api_client.h"
 
-#include <exception>
 #include <utility>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/random.h"
+#include "base/text.h"
 #include "boxoffice/cluster.h"
 #include "platform/auth/development.h"
+#include "platform/config/keys.h"
 #include "platform/http/url.h"
 
 namespace boxoffice::cli {
@@ -27,10 +26,7 @@ const SystemClock kClock;
 std::string UrlOfCluster(const std::filesystem::path& data) {
   const auto described = DescribeCluster(data);
   if (!described) return {};
-  const boost::json::value& state = *described;
-  const boost::json::value* url = state.as_object().if_contains("url");
-  if (!state.at("running").as_bool() || url == nullptr || !url->is_string()) return {};
-  return std::string(url->as_string());
+  return described->at("running").as_bool() ? TextOf(*described, "url") : std::string();
 }
 
 }  // namespace
@@ -49,19 +45,23 @@ Result<auth::TokenIssuer> DevelopmentIssuer(const std::filesystem::path& data, s
 void AddApiFlags(CLI::App& command, ApiOptions& options) {
   command.add_option("--url", options.url,
                      fmt::format("Where the system is; else where an `up --scaled` that runs on --data "
-                                 "serves, else {}",
+                                 "serves, else {}. Of https with an authority of your own: its PEM is the "
+                                 "file that SSL_CERT_FILE names",
                                  kDefaultUrl));
-  CLI::Option* token = command.add_option("--token", options.token, "An operator's token");
-  command
-      .add_option("--data", options.data,
-                  "Or the data folder of a development system, to make one with its key")
+  command.add_option("--token", options.token,
+                     "An operator's token; else one is made with the key in --data");
+  AddDataFlag(command, options, "The data folder of the system");
+}
+
+void AddDataFlag(CLI::App& command, ApiOptions& options, const std::string& description) {
+  command.add_option("--data", options.data, description)
       ->capture_default_str()
-      ->excludes(token);
+      ->each([&options](const std::string&) { options.data_named = true; });
 }
 
 Result<std::string> GatewayUrl(const ApiOptions& options) {
   std::string url = options.url.value_or("");
-  if (!options.url && options.token.empty()) url = UrlOfCluster(options.data);
+  if (!options.url && options.FolderIsItsOwn()) url = UrlOfCluster(options.data);
   if (!options.url && url.empty()) url = kDefaultUrl;
   while (url.ends_with('/')) url.pop_back();
   const auto parsed = http::ParseUrl(url);
@@ -71,24 +71,7 @@ Result<std::string> GatewayUrl(const ApiOptions& options) {
   if (is_root) return url;
   return Fail(Code::kInvalidArgument, "url_malformed",
               fmt::format("--url is http://HOST[:PORT] or https://HOST[:PORT], not \"{}\"",
-                          options.url.value_or(url)));
-}
-
-std::vector<Result<http::ClientResponse>> FetchAll(std::vector<http::ClientRequest> requests) {
-  boost::asio::io_context io(1);
-  std::vector<Result<http::ClientResponse>> answers(requests.size());
-  size_t missing = requests.size();
-  const http::TlsOptions tls;  // whose authorities are read once for all
-  for (size_t i = 0; i < requests.size(); ++i) {
-    boost::asio::co_spawn(io, http::Fetch(std::move(requests[i]), tls),
-                          [&, i](std::exception_ptr thrown, Result<http::ClientResponse> fetched) {
-                            if (thrown) fetched = Fail(Code::kUnknown, "connection_lost", "an exception");
-                            answers[i] = std::move(fetched);
-                            if (--missing == 0) io.stop();
-                          });
-  }
-  io.run();
-  return answers;
+                          config::MaskPassword(options.url.value_or(url))));
 }
 
 std::string NewIdempotencyKey() {
@@ -132,16 +115,25 @@ Result<http::ClientResponse> ApiClient::Send(std::string_view method, std::strin
   return http::FetchBlocking(std::move(request));
 }
 
+std::string TextOf(const boost::json::value& object, std::string_view name) {
+  const boost::json::object* members = object.if_object();
+  const boost::json::value* member = members != nullptr ? members->if_contains(name) : nullptr;
+  if (member == nullptr || member->is_null()) return {};
+  if (member->is_double()) return fmt::format("{:.6g}", member->as_double());
+  std::string text = member->is_string() ? std::string(member->as_string()) : boost::json::serialize(*member);
+  for (size_t at = FindControl(text); at != std::string::npos; at = FindControl(text, at)) {
+    text.replace(at, text[at] == '\xc2' ? 2 : 1, " ");
+  }
+  return text;
+}
+
 std::string DescribeProblem(const http::ClientResponse& response) {
   boost::system::error_code error;
   const boost::json::value value = boost::json::parse(response.body, error);
   if (error || !value.is_object()) return fmt::format("{}", response.status);
-  const auto text = [&value](std::string_view name) -> std::string {
-    const boost::json::value* member = value.as_object().if_contains(name);
-    return member != nullptr && member->is_string() ? std::string(member->as_string()) : std::string();
-  };
-  const std::string detail = text("detail");
-  return fmt::format("{} {}: {}", response.status, text("code"), detail.empty() ? text("title") : detail);
+  const std::string detail = TextOf(value, "detail");
+  return fmt::format("{} {}: {}", response.status, TextOf(value, "code"),
+                     detail.empty() ? TextOf(value, "title") : detail);
 }
 
 }  // namespace boxoffice::cli

@@ -6,9 +6,9 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include <CLI/App.hpp>
+#include <boost/json/value.hpp>
 
 #include "base/result.h"
 #include "platform/auth/token.h"
@@ -20,6 +20,9 @@ struct ApiOptions {
   std::optional<std::string> url;  // nullopt: GatewayUrl finds it
   std::string token;               // empty: one is made with the development key in `data`
   std::filesystem::path data = ".data";
+  bool data_named = false;  // on the command line: it is that of the system which is asked, whoever's token
+  // With somebody's token, the folder that happens to be there says nothing of the system.
+  [[nodiscard]] bool FolderIsItsOwn() const { return token.empty() || data_named; }
 };
 
 // For which a command waits for a new audit: the sums over a large ledger alone take minutes, and a suspicion
@@ -33,14 +36,13 @@ inline constexpr std::chrono::seconds kAuditLimit{3'600};
 
 // Adds --url, --token and --data to a command. `options` must live until it has run.
 void AddApiFlags(CLI::App& command, ApiOptions& options);
+// --data alone.
+void AddDataFlag(CLI::App& command, ApiOptions& options, const std::string& description);
 
-// Where the gateway is, as http://HOST[:PORT] or https: what `options` say, else, without a token, where the
-// `up --scaled` that runs on the data folder serves, else kDefaultUrl. Error: url_malformed.
+// Where the gateway is, as http://HOST[:PORT] or https: what `options` say, else, if FolderIsItsOwn, where
+// the `up --scaled` that runs on the data folder serves, else kDefaultUrl. Error: url_malformed.
 inline constexpr std::string_view kDefaultUrl = "http://127.0.0.1:8080";
 [[nodiscard]] Result<std::string> GatewayUrl(const ApiOptions& options);
-
-// Sends all at once, so that the time-outs of those that do not answer pass together: the answers, in order.
-[[nodiscard]] std::vector<Result<http::ClientResponse>> FetchAll(std::vector<http::ClientRequest> requests);
 
 // New for each request that is meant; a repeat carries the same one.
 [[nodiscard]] std::string NewIdempotencyKey();
@@ -67,6 +69,10 @@ class ApiClient {
   std::string url_;
   std::string token_;
 };
+
+// `name` of an object as text for people: "" for null and for what is not there, a string without quotes.
+// What comes from elsewhere moves no cursor: each control character is a space.
+[[nodiscard]] std::string TextOf(const boost::json::value& object, std::string_view name);
 
 // "403 forbidden: only operators may do that", from a problem; for people.
 [[nodiscard]] std::string DescribeProblem(const http::ClientResponse& response);

@@ -179,7 +179,7 @@ Result<BackedUp> Backup(const Places& places, const std::optional<std::filesyste
     // The provider after the service that asks it: what an answer says is true there.
     BOXOFFICE_ASSIGN(const archive::Section files,
                      writer->Write(kFilesSection, kFolderFilesVersion, [&](Sink& sink) {
-                       return DumpFolder(*folder, file.string() + ".sandbox", sink);
+                       return DumpFolder(*folder, SandboxScratchOf(file), sink);
                      }));
     done.parts.push_back({files.name, files.rows});
   }
@@ -187,6 +187,10 @@ Result<BackedUp> Backup(const Places& places, const std::optional<std::filesyste
                               [&](Sink& sink) { return DumpRecord(moment, written_by, sink); }));
   BOXOFFICE_TRY(writer->Finish());
   return done;
+}
+
+std::filesystem::path SandboxScratchOf(const std::filesystem::path& file) {
+  return file.string() + ".sandbox";
 }
 
 Result<BackupRecord> CheckBackup(const std::filesystem::path& file) {

@@ -38,6 +38,9 @@ struct BackedUp {
                                       const std::optional<std::filesystem::path>& folder,
                                       const std::string& written_by, const std::filesystem::path& file);
 
+// Where the sandbox' database is copied to meanwhile, beside what archive::UnfinishedOf names.
+[[nodiscard]] std::filesystem::path SandboxScratchOf(const std::filesystem::path& file);
+
 // How long all stores together may be held: well before a service's statement gives up waiting
 // (sql::pg::Config::lock_timeout).
 inline constexpr std::chrono::milliseconds kHoldLimit{2'000};

@@ -38,6 +38,7 @@ Result<BackedUp> BackUp(MoveOptions& options, const std::string& version) {
 
 void RunBackup(MoveOptions& options, const std::string& version) {
   obs::SetLogLevel(obs::Level::kWarning);
+  LeaveNoFileAtSignal(options);
   const auto done = BackUp(options, version);
   if (!done) ExitCant(done.error());
   if (!options.json) {
@@ -103,7 +104,8 @@ void AddBackupCommand(CLI::App& app) {
       "the secrets\n"
       "up where you keep them. Not in it: the ranking, which is counted anew.\n"
       "{\"file\", \"taken_at\", \"held_ms\", \"moved\": {SERVICE, \"bus\" or \"files\": {\"rows\"}}}\n"
-      "Exit codes: 0 done; 2 not, with one line on stderr, and there is no file.");
+      "Exit codes: 0 done; 2 not, with one line on stderr, and there is no file, nor is there where a signal "
+      "ends it.");
   command->callback([options] { RunBackup(*options, std::string(module::Version())); });
 }
 

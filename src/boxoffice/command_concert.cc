@@ -28,7 +28,7 @@ void PrintConcert(const RestOptions& options, const json::value& concert) {
   const json::value* shows = concert.is_object() ? concert.as_object().if_contains("shows") : nullptr;
   if (options.json || shows == nullptr || shows->as_array().empty()) return;
   fmt::print("\n");
-  PrintList(options, {{"items", *shows}, {"next_cursor", nullptr}},
+  PrintRows(options, *shows,
             {"SHOW=id", "STARTS=starts_at", "STATE=state", "CAPACITY=capacity", "FREE=free", "SOLD=sold"});
 }
 

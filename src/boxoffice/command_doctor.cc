@@ -61,9 +61,8 @@ int Examine(DoctorOptions& options) {
     places.data = ".data";
   }
   if (!places.data.empty()) options.examine.api.data = places.data;
-  ApiOptions where = options.examine.api;
-  if (!places.data.empty() && !options.examine.places_assumed) where.token.clear();  // the folder is its own
-  const auto url = GatewayUrl(where);
+  options.examine.api.data_named = !places.data.empty() && !options.examine.places_assumed;
+  const auto url = GatewayUrl(options.examine.api);
   if (!url) ExitCant(url.error());
   options.examine.api.url = *url;
   const std::vector<Finding> findings = doctor::Examine(options.examine);
@@ -91,10 +90,12 @@ void AddDoctorCommand(CLI::App& app) {
                       "The data folder, where no configuration is given; .data if it is not");
   command->add_flag("--scaled", places.own_servers, "The data folder is that of `up --scaled`")
       ->excludes(config);
-  command->add_option("--url", options->examine.api.url,
-                      fmt::format("Where the gateway is; else where an `up --scaled` that runs on the data "
-                                  "folder serves, else {}",
-                                  kDefaultUrl));
+  command->add_option(
+      "--url", options->examine.api.url,
+      fmt::format("Where the gateway is; else where an `up --scaled` that runs on the data "
+                  "folder serves, else {}. Of https with an authority of your own: its PEM is "
+                  "the file that SSL_CERT_FILE names",
+                  kDefaultUrl));
   command->add_option(
       "--token", options->examine.api.token,
       "An operator's token; without it one is made with the development key of the data folder");

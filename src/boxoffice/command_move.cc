@@ -25,6 +25,7 @@ Result<std::vector<Moved>> Move(MoveOptions& options) {
 
 void Run(MoveOptions& options, std::string_view done) {
   obs::SetLogLevel(obs::Level::kWarning);  // what people want to know is printed
+  if (!options.places.make) LeaveNoFileAtSignal(options);
   const auto moved = Move(options);
   if (!moved) ExitCant(moved.error());
   PrintMoved(options, done, *moved);
@@ -46,7 +47,8 @@ void AddExportCommand(CLI::App& app) {
       "(it is\n"
       "counted anew from the events), payment-sandbox.db (it plays a provider; copy it if it is used).\n"
       "{\"file\", \"moved\": {SERVICE or \"bus\": {\"rows\"}}}\n"
-      "Exit codes: 0 done; 2 not, with one line on stderr, and there is no file.");
+      "Exit codes: 0 done; 2 not, with one line on stderr, and there is no file, nor is there where a signal "
+      "ends it.");
   command->callback([options] { Run(*options, "exported to"); });
 }
 

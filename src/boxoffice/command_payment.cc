@@ -92,13 +92,13 @@ void PrintReport(const RestOptions& options, const json::value& report) {
   }
   PrintObject(options, report, {"lines", "matched", "difference_count"});
   fmt::print("\n");
-  PrintList(options, {{"items", report.at("totals")}, {"next_cursor", nullptr}},
+  PrintRows(options, report.at("totals"),
             {"OPERATION=operation", "CURRENCY=currency", "OURS=ours", "THEIRS=theirs"});
   json::array rows;
   for (const json::value& difference : report.at("differences").as_array()) rows.push_back(Flat(difference));
   if (rows.empty()) return;
   fmt::print("\n");
-  PrintList(options, {{"items", std::move(rows)}, {"next_cursor", nullptr}},
+  PrintRows(options, std::move(rows),
             {"LINE=line", "DIFFERENCE=kind", "OPERATION=operation", "KEY=key", "OURS=ours", "THEIRS=theirs",
              "DETAIL=detail"});
 }

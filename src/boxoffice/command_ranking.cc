@@ -83,8 +83,10 @@ void AddRankingCommands(CLI::App& app) {
   AddRestCommand(*group, "status", "How much has been counted", [](const RestOptions& options) {
     PrintStatus(options, Ask(options, "GET", fmt::format("{}/status", kPath)));
   });
-  CLI::App* rebuild = AddRestCommand(*group, "rebuild", "Count all events anew, and wait until that is done",
-                                     [ranking](const RestOptions& options) { Rebuild(options, *ranking); });
+  CLI::App* rebuild = AddRestCommand(
+      *group, "rebuild",
+      "Count all events anew, and wait until that is done; rankings are of what is counted so far meanwhile",
+      [ranking](const RestOptions& options) { Rebuild(options, *ranking); });
   rebuild->add_flag("--no-wait", ranking->no_wait, "Return once it is asked for");
   rebuild->add_option("--timeout-s", ranking->timeout_s, "How long to wait")->capture_default_str();
 }

@@ -2,6 +2,7 @@
 #include <chrono>
 #include <cstdio>
 #include <fstream>
+#include <limits>
 #include <memory>
 #include <string>
 #include <thread>
@@ -19,6 +20,7 @@
 #include "boxoffice/commands.h"
 #include "boxoffice/rest_command.h"
 #include "platform/auth/base64url.h"
+#include "platform/auth/claims.h"
 #include "platform/auth/token.h"
 #include "rehearsal/interrupt.h"
 #include "rehearsal/report.h"
@@ -129,10 +131,12 @@ std::string MakeShow(const RestOptions& rest, const RehearseOptions& options) {
   return show;
 }
 
-// Not operators may rehearse too, but they neither watch the queue nor audit.
+// Not operators may rehearse too, but they neither watch the queue nor audit. Where buyers bring their
+// tokens, the data folder that nobody named may be that of another system, which makes no operator of theirs.
 std::optional<RestOptions> OperatorOf(const RehearseOptions& options) {
   std::error_code ignored;
-  const bool development = std::filesystem::exists(options.api.data / "keys" / "jwt.key", ignored);
+  const bool development = std::filesystem::exists(options.api.data / "keys" / "jwt.key", ignored) &&
+                           (options.tokens.empty() || options.api.data_named);
   if (options.api.token.empty() && !development) return std::nullopt;
   RestOptions rest;
   rest.api = options.api;
@@ -228,11 +232,9 @@ void Complete(RehearseOptions& options, const std::optional<RestOptions>& rest) 
 // Whom a token is of, which the system checks; "": nobody that there can be.
 std::string UserOf(std::string_view jwt) {
   const size_t begin = jwt.find('.') + 1;
-  const auto claims = auth::DecodeBase64Url(jwt.substr(begin, jwt.rfind('.') - begin));
-  boost::system::error_code error;
-  const json::value value = claims ? json::parse(*claims, error) : json::value();
-  std::string user = error ? "" : TextOf(value, "sub");
-  return auth::IsUserName(user) ? user : "";
+  const auto text = auth::DecodeBase64Url(jwt.substr(begin, jwt.rfind('.') - begin));
+  const std::optional<auth::Claims> claims = text ? auth::ReadClaims(*text) : std::nullopt;
+  return claims && auth::IsUserName(claims->user.text) ? claims->user.text : "";
 }
 
 // A gateway that doesn't say lets them.
@@ -301,14 +303,14 @@ int Rehearse(RehearseOptions options) {
                            options.show,
                            options.on_sale,
                            *std::move(figures),
-                           rest.has_value(),
                            false,
                            false,
                            "",
                            "that takes an operator's token"};
   if (rest) Audit(*rest, report);
   fmt::print("{}", options.json ? RenderJson(report) + "\n" : RenderTable(report));
-  const bool well = report.figures.confirmed > 0 && (!report.audited || report.audit_clean);
+  const bool well =
+      report.figures.confirmed > 0 && !report.figures.cancelled_s && (!report.audited || report.audit_clean);
   return well ? kExitOk : kExitNo;
 }
 
@@ -359,7 +361,9 @@ void AddPlayFlags(CLI::App& command, RehearseOptions& options) {
   command.add_option("--connections", on_sale.connections, "Connections, all gateways together")
       ->check(CLI::Range(size_t{1}, size_t{50'000}))
       ->capture_default_str();
-  command.add_option("--seed", options.seed, "The same seed plays the same buyers")->capture_default_str();
+  command.add_option("--seed", options.seed, "The same seed plays the same buyers")
+      ->check(CLI::Range(int64_t{0}, std::numeric_limits<int64_t>::max()))
+      ->capture_default_str();
 }
 
 }  // namespace
@@ -385,22 +389,22 @@ void AddRehearseCommand(CLI::App& app) {
   command->add_option("--cap", options->active_cap, "And at once")
       ->check(CLI::Range(int64_t{1}, int64_t{1'000'000}))
       ->capture_default_str();
-  CLI::Option* token = command->add_option("--token", options->api.token,
-                                           "An operator's token: to watch, to audit, and to credit wallets");
+  command->add_option("--token", options->api.token,
+                      "An operator's token: to watch, to audit, and to credit wallets");
   command->add_option("--tokens", options->tokens, "A file with a buyer's token (JWT) on each line")
       ->check(CLI::ExistingFile);
-  command
-      ->add_option("--data", options->api.data,
-                   "Or the data folder of a development system, to make all tokens with its key")
-      ->capture_default_str()
-      ->excludes(token);
+  AddDataFlag(*command, options->api,
+              "The data folder of a development system: all tokens that are not given are made with its key, "
+              "but with --tokens an operator's only if the folder is given too");
   command->add_flag("--json", options->json, "Print the report as JSON");
   command->add_flag("--yes", options->yes, "Don't ask whether real seats may be bought");
   AddPlayFlags(*command, *options);
   command->footer(
       "A system elsewhere, or with tokens that are not made here, asks for confirmation, or --yes. Progress "
       "is on "
-      "stderr.\nExit codes: 0 seats were sold and the audit, if it was done, is clean; 1 not so; 2 it could "
+      "stderr.\nExit codes: 0 seats were sold and the audit, if it was done, is clean; 1 not so, or the show "
+      "was "
+      "cancelled meanwhile; 2 it could "
       "not be "
       "rehearsed.");
   command->callback([options] { Exit(Rehearse(*options)); });

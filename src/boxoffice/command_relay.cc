@@ -69,7 +69,8 @@ void PrintTarget(const RestOptions& options, const json::value& target) {
   }
   std::vector<std::string> members = {
       "id",         "url",     "event_types",     "show_ids",         "payload",
-      "rate_per_s", "enabled", "disabled_reason", "old_secret_until", "created_at"};
+      "rate_per_s", "enabled", "disabled_reason", "old_secret_until", "paused_until",
+      "created_at"};
   if (target.as_object().contains("secret")) members.emplace_back("secret");
   PrintObject(options, Flat(target), members);
 }
@@ -109,8 +110,16 @@ json::object Choices(const RelayOptions& relay) {
 }
 
 void AddChoices(CLI::App& command, RelayOptions& relay) {
-  command.add_option("--types", relay.event_types, "Event types, with commas between them; all: every one");
-  command.add_option("--shows", relay.show_ids, "Ids of shows, with commas between them; all: every one");
+  // A shell's variable that is not set would name all.
+  const CLI::Validator not_empty(
+      [](std::string& text) {
+        return text.empty() ? std::string("is empty; all: every one") : std::string();
+      },
+      "");
+  command.add_option("--types", relay.event_types, "Event types, with commas between them; all: every one")
+      ->check(not_empty);
+  command.add_option("--shows", relay.show_ids, "Ids of shows, with commas between them; all: every one")
+      ->check(not_empty);
   command.add_option("--payload", relay.payload, "thin (ids alone) or full")
       ->check(CLI::IsMember({"thin", "full"}));
   command.add_option("--rate", relay.rate_per_s, "Deliveries per second at most, 0.1 to 1000; 0: no bound")
@@ -131,16 +140,27 @@ void Set(const RestOptions& options, const RelayOptions& relay) {
   PrintTarget(options, Ask(options, "PATCH", TargetPath(relay), json::serialize(body)));
 }
 
-// Sends a test, and waits until it is known what came of it.
+// Why a test waits: it would be due when it is made, but for a pause.
+std::string WhyItWaits(const json::value& delivery) {
+  const std::string due = TextOf(delivery, "next_attempt_at");
+  if (due > TextOf(delivery, "created_at")) {
+    return fmt::format("the platform has asked to be left alone until {}: the test is sent then", due);
+  }
+  return "the test still waits: `boxoffice relay list` says whether the platform has a rate, or a pause";
+}
+
+// Sends a test, and waits until it is known what came of it, unless it is sent only after a pause.
 void Test(const RestOptions& options, const RelayOptions& relay) {
   json::value delivery = Ask(options, "POST", TargetPath(relay) + "/test");
   const std::string path = DeliveryPath(TextOf(delivery, "id"));
-  const auto end = std::chrono::steady_clock::now() + kTestWait;
+  const bool is_paused = TextOf(delivery, "next_attempt_at") > TextOf(delivery, "created_at");
+  const auto end = std::chrono::steady_clock::now() + (is_paused ? std::chrono::seconds(0) : kTestWait);
   while (TextOf(delivery, "state") == "pending" && std::chrono::steady_clock::now() < end) {
     Pause(kPoll);
     delivery = Ask(options, "GET", path);
   }
   PrintDelivery(options, delivery);
+  if (TextOf(delivery, "state") == "pending") fmt::print(stderr, "boxoffice: {}\n", WhyItWaits(delivery));
   if (TextOf(delivery, "state") != "delivered") Exit(kExitNo);
 }
 
@@ -182,7 +202,7 @@ void Replay(const RestOptions& options, const RelayOptions& relay) {
     if (!options.json) fmt::print(stderr, "{} replayed\n", replayed);
   }
   answer.as_object()["replayed"] = replayed;
-  PrintObject(options, answer, {"replayed"});
+  PrintObject(options, answer, {"replayed", "pending"});
   PrintRefused(options, answer.at("refused").as_array());
 }
 
@@ -192,9 +212,10 @@ void AddTargetCommands(CLI::App& group, const std::shared_ptr<RelayOptions>& rel
     if (!options.json) {
       for (json::value& target : targets["items"].as_array()) target = Flat(target);
     }
-    PrintList(options, targets,
-              {"ID=id", "URL=url", "TYPES=event_types", "SHOWS=show_ids", "PAYLOAD=payload",
-               "RATE/S=rate_per_s", "ENABLED=enabled", "WHY NOT=disabled_reason"});
+    PrintList(
+        options, targets,
+        {"ID=id", "URL=url", "TYPES=event_types", "SHOWS=show_ids", "PAYLOAD=payload", "RATE/S=rate_per_s",
+         "ENABLED=enabled", "WHY NOT=disabled_reason", "PAUSED UNTIL=paused_until"});
   });
   CLI::App* add = AddRestCommand(group, "add", "Send events to a platform; prints the secret that signs them",
                                  [relay](const RestOptions& options) {
@@ -210,7 +231,9 @@ void AddTargetCommands(CLI::App& group, const std::shared_ptr<RelayOptions>& rel
   set->add_option("--target-url", relay->url, "Where to");
   AddChoices(*set, *relay);
   CLI::Option* enable = set->add_flag("--enable", relay->enable, "Send to it again");
-  set->add_flag("--disable", relay->disable, "Send nothing; what is pending becomes dead")->excludes(enable);
+  set->add_flag("--disable", relay->disable,
+                "Send nothing; what is pending becomes dead, and what happens until --enable is never sent")
+      ->excludes(enable);
   CLI::App* rotate = AddRestCommand(
       group, "rotate", "Give a platform a new secret, and print it", [relay](const RestOptions& options) {
         const json::object body{{"keep_old_s", relay->keep_old_s}};
@@ -220,7 +243,8 @@ void AddTargetCommands(CLI::App& group, const std::shared_ptr<RelayOptions>& rel
   rotate->add_option("TARGET", relay->target, "Its id")->required();
   rotate
       ->add_option("--keep-old-s", relay->keep_old_s,
-                   "Seconds for which the secret before signs as well; 0: none")
+                   "Seconds for which the secret before signs as well; 0: none. Until that is over, only a "
+                   "rotation with 0 is taken")
       ->capture_default_str();
   rotate->add_option("--key", relay->key, "Idempotency-Key; a new one if left out");
   AddRestCommand(group, "test", "Send an event of type relay.test, and say what came of it",
@@ -254,8 +278,9 @@ void AddRelayCommands(CLI::App& app) {
                  })
       ->add_option("DELIVERY", relay->delivery, "Its id")
       ->required();
-  CLI::App* replay = AddRestCommand(*group, "replay", "Send dead deliveries again: those named, or a range",
-                                    [relay](const RestOptions& options) { Replay(options, *relay); });
+  CLI::App* replay =
+      AddRestCommand(*group, "replay", "Send what is dead again, and what waits now: those named, or a range",
+                     [relay](const RestOptions& options) { Replay(options, *relay); });
   CLI::Option* named = replay->add_option("DELIVERY", relay->deliveries, "Ids, up to 200");
   replay->add_option("--target", relay->target, "Those to this target")->excludes(named);
   replay->add_option("--from", relay->from, "Those made at this time (RFC 3339) or later")->excludes(named);

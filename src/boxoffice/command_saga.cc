@@ -48,7 +48,7 @@ void PrintSaga(const RestOptions& options, const json::value& reservation) {
       {"id", "user_id", "show_id", "amount", "currency", "state", "failure", "saga_id", "kind", "status",
        "attempt", "tries", "last_error", "next_retry_at", "owner", "lease_until", "epoch", "started_at"});
   fmt::print("\n");
-  PrintList(options, {{"items", reservation.at("saga").at("timeline")}, {"next_cursor", nullptr}},
+  PrintRows(options, reservation.at("saga").at("timeline"),
             {"AT=at", "STEP=step", "UNDO=undo", "OUTCOME=outcome", "US=duration_us", "DETAIL=detail"});
 }
 

@@ -102,8 +102,7 @@ json::array Drawn(const json::value& map) {
 void Map(const RestOptions& options, const SeatsOptions& seats) {
   const json::value map = Ask(options, "GET", PathOf(seats, "seat-map"));
   if (options.json) return PrintObject(options, map, {});
-  PrintList(options, {{"items", Drawn(map)}, {"next_cursor", nullptr}},
-            {"SECTION=section", "ROW=row", "FREE=free", "SEATS=seats"});
+  PrintRows(options, Drawn(map), {"SECTION=section", "ROW=row", "FREE=free", "SEATS=seats"});
   fmt::print(". {} free, o {} held, # {} sold, x {} blocked\n", TextOf(map, "free"), TextOf(map, "held"),
              TextOf(map, "sold"), TextOf(map, "blocked"));
 }
@@ -135,13 +134,14 @@ void Price(const RestOptions& options, const SeatsOptions& seats) {
   }
   const json::value show = Ask(options, "POST", PathOf(seats, "prices"), json::serialize(body));
   if (options.json) return PrintObject(options, show, {});
-  PrintList(options, {{"items", show.at("price_categories")}, {"next_cursor", nullptr}},
+  PrintRows(options, show.at("price_categories"),
             {"CATEGORY=name", "PRICE=price", "LOWEST=lowest_price", "HIGHEST=highest_price", "SEATS=seats"});
 }
 
 void PrintCounts(const RestOptions& options, const json::value& show) {
-  PrintObject(options, show,
-              {"id", "state", "capacity", "free", "held", "sold", "blocked", "kept_for_channels"});
+  PrintObject(
+      options, show,
+      {"id", "state", "capacity", "free", "held", "sold", "blocked", "kept_for_channels", "changed_seats"});
 }
 
 void Block(const RestOptions& options, const SeatsOptions& seats, std::string_view path) {

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <charconv>
 #include <fstream>
 #include <memory>
@@ -14,6 +15,7 @@
 #include "boxoffice/operator_commands.h"
 #include "boxoffice/rest_command.h"
 #include "platform/http/url.h"
+#include "platform/http/utf8.h"
 
 namespace boxoffice::cli {
 namespace {
@@ -72,8 +74,7 @@ void PrintShow(const RestOptions& options, const json::value& show) {
   PrintObject(options, show, kMembers);
   if (options.json) return;
   fmt::print("\n");
-  PrintList(options, {{"items", show.at("price_categories")}, {"next_cursor", nullptr}},
-            {"CATEGORY=name", "PRICE=price", "SEATS=seats"});
+  PrintRows(options, show.at("price_categories"), {"CATEGORY=name", "PRICE=price", "SEATS=seats"});
 }
 
 void List(const RestOptions& options, const ShowOptions& show) {
@@ -87,7 +88,7 @@ void List(const RestOptions& options, const ShowOptions& show) {
       shows.push_back(std::move(named));
     }
   }
-  PrintList(options, {{"items", std::move(shows)}, {"next_cursor", nullptr}},
+  PrintRows(options, std::move(shows),
             {"ID=id", "CONCERT=title", "STARTS=starts_at", "STATE=state", "CAPACITY=capacity", "FREE=free",
              "HELD=held", "SOLD=sold"});
 }
@@ -97,7 +98,10 @@ json::object Terms(const ShowOptions& show) {
   json::object body;
   if (show.on_sale_at) body["on_sale_at"] = *show.on_sale_at;
   if (show.sale_ends_at) body["sale_ends_at"] = *show.sale_ends_at;
-  if (show.cancel_deadline) body["cancel_deadline"] = *show.cancel_deadline;
+  if (show.cancel_deadline) {
+    const bool none = *show.cancel_deadline == "none";
+    body["cancel_deadline"] = none ? json::value(nullptr) : json::value(*show.cancel_deadline);
+  }
   if (show.seat_limit) body["seat_limit"] = *show.seat_limit;
   if (show.hold_ttl_s) body["hold_ttl_s"] = *show.hold_ttl_s;
   if (show.orphan_rule) body["orphan_rule"] = *show.orphan_rule;
@@ -110,7 +114,8 @@ json::object Terms(const ShowOptions& show) {
 void AddTerms(CLI::App& command, ShowOptions& show) {
   command.add_option("--on-sale-at", show.on_sale_at, "When the sale opens, like 2026-11-22T10:00:00Z");
   command.add_option("--sale-ends-at", show.sale_ends_at, "When it ends");
-  command.add_option("--cancel-deadline", show.cancel_deadline, "Until when buyers may cancel");
+  command.add_option("--cancel-deadline", show.cancel_deadline,
+                     "Until when buyers may cancel; none: until the show begins");
   command.add_option("--seat-limit", show.seat_limit, "Seats per buyer, 1 to 1000");
   command.add_option("--orphan-rule", show.orphan_rule,
                      "true: a choice of seats may leave none over alone where the party can sit otherwise");
@@ -127,9 +132,21 @@ std::string ReadFile(const std::string& path) {
   std::stringstream text;
   text << file.rdbuf();
   if (!file.good() || text.view().empty()) {
-    ExitCant({Code::kInvalidArgument, "file_unreadable", fmt::format("can't read {}", path)});
+    ExitCant({Code::kInvalidArgument, "file_unreadable", fmt::format("can't read {}, or it is empty", path)});
   }
-  return text.str();
+  std::string plan = text.str();
+  std::string_view rest = plan;
+  for (size_t line = 1; !rest.empty(); ++line) {
+    const size_t end = std::min(rest.find('\n'), rest.size() - 1) + 1;
+    const std::string_view one = rest.substr(0, end);
+    if (!http::IsUtf8(one) || one.contains('\0')) {  // which UTF-16 is full of
+      ExitCant({Code::kInvalidArgument, "file_not_utf8",
+                fmt::format("{} is not UTF-8: line {}; save it as UTF-8 (in a spreadsheet: CSV UTF-8)", path,
+                            line)});
+    }
+    rest.remove_prefix(end);
+  }
+  return plan;
 }
 
 // From "Floor=20x30=A", …

@@ -37,6 +37,7 @@ using top::Sample;
 constexpr std::chrono::seconds kLookLimit{3};
 constexpr size_t kMaxShows = 20;
 constexpr size_t kMaxPages = 50;
+constexpr int64_t kMaxLooks = 1'000'000;
 constexpr std::string_view kConcerts = "/v1/admin/concerts";
 constexpr std::string_view kQueues = "/v1/admin/queues";
 constexpr std::string_view kOutbox = "/v1/admin/outbox";
@@ -80,8 +81,10 @@ class Watcher {
     std::map<std::string, top::ShowLine> shows;
     for (const json::value& concert : Items(kConcerts, sample, sample.shows_known)) AddShows(concert, shows);
     bool queues_known = true;
-    for (const json::value& queue : Items(kQueues, sample, queues_known)) AddQueue(queue, shows);
-    for (auto& [id, show] : shows) show.queue_known = queues_known || !show.queue.empty();
+    for (const json::value& queue : Items(kQueues, sample, queues_known)) {
+      if (const auto found = shows.find(TextOf(queue, "show_id")); found != shows.end())
+        AddQueue(queue, found->second);
+    }
     const auto ranking = Get(kRevenue, sample);
     if (const json::array* rows = ItemsOf(ranking)) AddRevenue(*rows, shows);
     for (auto& [id, show] : shows) sample.shows.push_back(std::move(show));
@@ -92,6 +95,7 @@ class Watcher {
       sample.more_shows = sample.shows.size() - kMaxShows;
       sample.shows.resize(kMaxShows);
     }
+    if (queues_known) AddUntouchedQueues(sample);
     AddOperations(sample);
     AddAllMetrics(sample);
     return sample;
@@ -119,15 +123,18 @@ class Watcher {
       names.push_back(url);
       requests.push_back(MetricsRequest(url));
     }
-    std::vector<Result<http::ClientResponse>> answers = FetchAll(std::move(requests));
+    std::vector<Result<http::ClientResponse>> answers = http::FetchAllBlocking(std::move(requests));
     answers_.clear();
     for (size_t i = 0; i < names.size(); ++i) answers_.insert_or_assign(names[i], std::move(answers[i]));
   }
   // As AskAll has it; else, as a page that follows, asked in what is left of the time.
   Result<http::ClientResponse> AnswerOf(const std::string& name) {
     if (const auto asked = answers_.find(name); asked != answers_.end()) return asked->second;
+    return client_->Send("GET", name, {}, {}, LeftOfLook());
+  }
+  [[nodiscard]] milliseconds LeftOfLook() const {
     const auto left = std::chrono::duration_cast<milliseconds>(until_ - steady_clock::now());
-    return client_->Send("GET", name, {}, {}, std::max(left, milliseconds(1)));
+    return std::max(left, milliseconds(1));
   }
 
   static void AddShows(const json::value& concert, std::map<std::string, top::ShowLine>& shows) {
@@ -142,14 +149,35 @@ class Watcher {
       show.sold = Number(row, "sold");
     }
   }
-  static void AddQueue(const json::value& queue, std::map<std::string, top::ShowLine>& shows) {
-    const auto found = shows.find(TextOf(queue, "show_id"));
-    if (found == shows.end()) return;
-    found->second.queue = TextOf(queue, "state");
-    found->second.waiting = Number(queue, "waiting");
-    found->second.active = Number(queue, "active");
-    found->second.cap = Number(queue, "active_cap");
-    found->second.admitted_per_s = Real(queue, "admitted_per_s");
+  static void AddQueue(const json::value& queue, top::ShowLine& show) {
+    show.queue = TextOf(queue, "state");
+    show.waiting = Number(queue, "waiting");
+    show.active = Number(queue, "active");
+    show.cap = Number(queue, "active_cap");
+    show.admitted_per_s = Real(queue, "admitted_per_s");
+  }
+  // A queue that nobody has set and nobody has come to is not listed. It is as it is by default, which is
+  // asked for once.
+  void AddUntouchedQueues(Sample& sample) {
+    std::vector<std::string> asked;
+    std::vector<http::ClientRequest> requests;
+    for (const top::ShowLine& show : sample.shows) {
+      if (!show.queue.empty() || untouched_.contains(show.id)) continue;
+      asked.push_back(show.id);
+      requests.push_back(
+          client_->Request("GET", fmt::format("/v1/admin/shows/{}/queue", show.id), LeftOfLook()));
+    }
+    const auto answers = http::FetchAllBlocking(std::move(requests));
+    for (size_t i = 0; i < asked.size(); ++i) {
+      boost::system::error_code error;
+      if (!answers[i] || answers[i]->status != 200) continue;
+      json::value queue = json::parse(answers[i]->body, error);
+      if (!error) untouched_.insert_or_assign(asked[i], std::move(queue));
+    }
+    for (top::ShowLine& show : sample.shows) {
+      if (const auto found = untouched_.find(show.id); show.queue.empty() && found != untouched_.end())
+        AddQueue(found->second, show);
+    }
   }
 
   static void AddRevenue(const json::array& rows, std::map<std::string, top::ShowLine>& shows) {
@@ -237,7 +265,8 @@ class Watcher {
   std::vector<std::string> MetricsUrls() const {
     if (!options_.metrics.empty()) return options_.metrics;
     std::vector<std::string> urls;
-    if (const auto described = DescribeCluster(options_.api.data); described && options_.api.token.empty()) {
+    if (const auto described = DescribeCluster(options_.api.data);
+        described && options_.api.FolderIsItsOwn()) {
       for (const json::value& process : described->at("processes").as_array()) {
         if (process.at("running").as_bool())
           urls.push_back(fmt::format("http://{}/metrics", TextOf(process, "admin")));
@@ -255,7 +284,7 @@ class Watcher {
   static void AddMetricsOf(const std::string& url, const Result<http::ClientResponse>& response,
                            Sample& sample) {
     if (response && response->status == 200) {
-      top::AddMetrics(response->body, sample);
+      top::AddMetrics(url, response->body, sample);
     } else {
       sample.problems.push_back(response ? fmt::format("{}: {}", url, response->status)
                                          : fmt::format("{}: {}", url, response.error().detail));
@@ -267,6 +296,7 @@ class Watcher {
   steady_clock::time_point until_;  // of the look that is under way
   std::vector<std::string> metrics_urls_;
   std::map<std::string, Result<http::ClientResponse>> answers_;  // by path or URL
+  std::map<std::string, json::value> untouched_;                 // queues, by show
 };
 
 winsize TerminalSize() {
@@ -283,7 +313,7 @@ void Show(const TopOptions& options, const Sample& now, const Sample* before, bo
   } else {
     const bool color = std::getenv("NO_COLOR") == nullptr;
     const winsize size = TerminalSize();  // zeros: it has none
-    const size_t width = size.ws_col > 0 ? size.ws_col : 120;
+    const size_t width = size.ws_col > 0 ? size.ws_col : std::numeric_limits<size_t>::max();
     // The cursor ends below the page: on the last row, or all that is above would move.
     const size_t rows = size.ws_row > 0 ? size.ws_row - size_t{1} : std::numeric_limits<size_t>::max();
     // Over what was there, so that nothing flickers; then whatever is below goes.
@@ -306,6 +336,7 @@ void Run(const TopOptions& options) {
     Sample now = watcher.Look();
     Show(options, now, before ? &*before : nullptr, terminal);
     if (std::fflush(stdout) != 0) return;  // nobody reads any more
+    if (before) top::KeepMissed(*before, now);
     before = std::move(now);
   }
 }
@@ -328,11 +359,13 @@ void AddTopCommand(CLI::App& app) {
   command
       ->add_option("--count", options->count,
                    "Looks; 0: until Ctrl-C. Without it: until Ctrl-C on a terminal, else one")
-      ->check(CLI::NonNegativeNumber);
+      ->check(CLI::Range(int64_t{0}, kMaxLooks));
   command->add_flag("--json", options->json, "One line of JSON for each look");
   command->footer(
       "The shows with most people are on top, up to 20, and as many as the terminal has rows for. Rates are\n"
-      "since the look before, so the first has none; sizes of batches are then since the processes began.\n"
+      "since the look before, or, of a process that was missed then, since it last told; the first look has\n"
+      "none, and sizes of batches since the processes began.\n"
+      "Where a terminal is too narrow, titles are shortened and columns left out; elsewhere all are there.\n"
       "What does not answer within 3 s is not waited for; ? is what is not known of a queue. What needs\n"
       "attention is red, unless NO_COLOR is set.\n"
       "Exit codes: 0 done, also by Ctrl-C; 2 called the wrong way, or not an operator. A system that can't\n"

@@ -69,24 +69,31 @@ Result<void> LoadKeys(UpOptions& options) {
   return otlp::CheckTraceConfig(options.trace);
 }
 
-// Whose users these are is a gateway's own to be told: here such a variable would be left out in silence, and
-// the development issuer believed instead. Error: config.
-Result<void> RefuseAnotherIssuer() {
+// The variable that names another issuer than the development one; empty: there is none.
+std::string_view AnotherIssuer() {
   for (char** variable = environ; *variable != nullptr; ++variable) {
     const std::string_view text = *variable;
     const std::string_view name = text.substr(0, text.find('='));
     const bool names_issuer = name.starts_with("BOXOFFICE_JWT_") || name.starts_with("BOXOFFICE_SIGN_IN_");
-    if (!names_issuer || text.size() <= name.size() + 1) continue;  // an empty one counts for nothing
-    return Fail(Code::kInvalidArgument, "config",
-                fmt::format("{} is set, but `boxoffice up` believes the development issuer's tokens alone: "
-                            "run each service by itself, where `boxoffice serve gateway` reads it, or "
-                            "unset it",
-                            name));
+    if (names_issuer && text.size() > name.size() + 1) return name;  // an empty one counts for nothing
   }
   return {};
 }
 
-// How to buy a first seat, in words that can be pasted into a shell.
+// Whose users these are is a gateway's own to be told: here such a variable would be left out in silence, and
+// the development issuer believed instead. Error: config.
+Result<void> RefuseAnotherIssuer() {
+  const std::string_view name = AnotherIssuer();
+  if (name.empty()) return {};
+  return Fail(Code::kInvalidArgument, "config",
+              fmt::format("{} is set, but `boxoffice up` believes the development issuer's tokens alone: "
+                          "run each service by itself, where `boxoffice serve gateway` reads it, or "
+                          "unset it",
+                          name));
+}
+
+// How to buy a first seat, in words that can be pasted into a shell, where a buyer can be had by a
+// development token and top up by himself.
 std::string Hint(const UpOptions& options, uint16_t port, const demo::Shows& shows) {
   std::error_code error;
   const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
@@ -98,17 +105,19 @@ std::string Hint(const UpOptions& options, uint16_t port, const demo::Shows& sho
     fmt::format_to(sink, "there are no demo concerts: `{} concert --help` tells how to make one\n", program);
     return text;
   }
+  fmt::format_to(sink, "\nshow {} has 50,000 seats, {} has 2,000, {} has 50\n", shows.stadium, shows.hall,
+                 shows.club);
+  if (!AnotherIssuer().empty() || !options.edge.self_service) return text;
   fmt::format_to(sink,
                  R"hint(
-The first sale: show {} has {} seats, {} has {}, {} has {}.
+The first sale:
   TOKEN=$({} token --user alice --data {})
   curl -sX POST http://127.0.0.1:{}/v1/wallet/charges -H "Authorization: Bearer $TOKEN" -H "Idempotency-Key: charge-1" -d '{{"amount": 1000000, "currency": "KRW"}}'
   QUEUE=$(curl -sX POST http://127.0.0.1:{}/v1/shows/{}/queue -H "Authorization: Bearer $TOKEN" | sed 's/.*"token":"\([^"]*\)".*/\1/')
   curl -sX POST http://127.0.0.1:{}/v1/reservations -H "Authorization: Bearer $TOKEN" -H "X-Queue-Token: $QUEUE" -H "Idempotency-Key: purchase-1" -d '{{"show_id": "{}", "best_available": {{"count": 2}}, "pay": true}}'
   {} audit --data {} --url http://127.0.0.1:{}
 )hint",
-                 shows.stadium, "50,000", shows.hall, "2,000", shows.club, "50", program, data, port, port,
-                 shows.club, port, shows.club, program, data, port);
+                 program, data, port, port, shows.club, port, shows.club, program, data, port);
   return text;
 }
 
@@ -124,7 +133,7 @@ Result<void> Up(const UpOptions& options) {
   BOXOFFICE_ASSIGN(const module::DataFolder folder, module::DataFolder::Open(options.data));
   BOXOFFICE_ASSIGN(const auto system, System::Make({.data_dir = folder.path(),
                                                     .port = options.port,
-                                                    .relay = options.relay,
+                                                    .allow_networks = options.relay.allow_networks,
                                                     .edge = options.edge,
                                                     .trace = options.trace}));
   BOXOFFICE_TRY(system->Start());
@@ -246,7 +255,8 @@ void AddUpCommand(CLI::App& app) {
       ->check(CLI::IsMember({"json", "human"}))
       ->capture_default_str();
   command->footer(
-      "Runs in the foreground until SIGTERM or SIGINT, and prints `ready URL` when it serves. It stops "
+      "Runs in the foreground until SIGTERM, SIGINT or SIGHUP, and prints `ready URL` when it serves. It "
+      "stops "
       "within 5 s;\n"
       "Ctrl-C (SIGINT) meanwhile ends it at once, another SIGTERM does not. Nothing is lost either way.\n"
       "Exit codes: 0 stopped as asked; 1 the stop took too long and was forced; 2 it could not start, with "
@@ -273,6 +283,7 @@ void AddUpCommand(CLI::App& app) {
   options->trace_keys.AddFlags(*command);
   command->callback([options] {
     Result<void> ended = LoadKeys(*options);
+    if (ended) ended = CheckTimeouts();
     if (ended) ended = options->scaled ? UpScaled(*options) : Up(*options);
     if (ended) return;
     if (ended.error().reason == kForced) {

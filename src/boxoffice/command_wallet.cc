@@ -60,8 +60,7 @@ void PrintWallet(const RestOptions& options, const json::value& wallet) {
   PrintObject(options, wallet, {"user_id", "state", "state_reason", "state_operator_id", "state_changed_at"});
   if (options.json) return;
   fmt::print("\n");
-  PrintList(options, {{"items", wallet.at("balances")}, {"next_cursor", nullptr}},
-            {"CURRENCY=currency", "BALANCE=amount"});
+  PrintRows(options, wallet.at("balances"), {"CURRENCY=currency", "BALANCE=amount"});
 }
 
 void PrintStatement(const RestOptions& options, const json::value& statement) {
@@ -69,8 +68,7 @@ void PrintStatement(const RestOptions& options, const json::value& statement) {
               {"user_id", "currency", "from", "until", "opening_balance", "closing_balance"});
   if (options.json) return;
   fmt::print("\n");
-  PrintList(options, {{"items", statement.at("sums")}, {"next_cursor", nullptr}},
-            {"KIND=kind", "ENTRIES=entries", "AMOUNT=amount"});
+  PrintRows(options, statement.at("sums"), {"KIND=kind", "ENTRIES=entries", "AMOUNT=amount"});
 }
 
 // The fields of a line of our own CSV up to the currency, none of which is ever quoted but the account.

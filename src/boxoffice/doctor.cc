@@ -31,6 +31,7 @@ namespace boxoffice::doctor {
 namespace {
 
 namespace json = boost::json;
+using cli::TextOf;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
@@ -52,6 +53,7 @@ class Examination {
       Bus(**places);
       Disks(**places);
       Certificates(**places);
+      TokenKeys(**places);
       Keys(**places);
     } else {
       findings_.push_back(JudgeConfiguration(places.error(), options_.places_assumed));
@@ -78,19 +80,22 @@ class Examination {
     for (const Place& place : places.all()) {
       if (!place.program.migrate) continue;
       const std::string& service = place.program.service;
-      const auto look = LookAtStore(place.config.store_url);
+      const auto look = LookAtStore(place.config.store_url, service);
       if (!look) {
         findings_.push_back(JudgeStore(service, look.error()));
         continue;
       }
-      Result<void> schema;
-      if (place.program.rows.version > 0) schema = CheckSchema(place);
+      const bool has_schema =
+          place.program.rows.version > 0;  // that of what is counted anew is not looked at
+      const Result<void> schema = has_schema ? CheckSchema(place) : Result<void>();
       if (schema) {
         Note("store", service, Status::kOk,
-             fmt::format("{} answers, and its schema is up to date", look->software));
+             fmt::format("{} answers{}", look->software, has_schema ? ", and its schema is up to date" : ""));
       } else {
         findings_.push_back(JudgeStore(service, schema.error()));
       }
+      for (const std::string& risk : look->risks)
+        Note("store", service, Status::kWarning, risk, "set it as docs/howto/managed-stores.md says");
       if (look->time && clocks.insert(look->software).second) {
         const auto ahead = std::chrono::duration_cast<milliseconds>(*look->time - SystemClock().Now());
         findings_.push_back(JudgeClock(fmt::format("{} of {}", look->software, service), ahead));
@@ -112,19 +117,20 @@ class Examination {
            "meanwhile "
            "and their events wait in the outboxes");
     };
-    const auto reader = bus::OpenEnds(places.bus_url(), places.Topics());
-    if (!reader) return problem(reader.error());
-    const auto ends = (*reader)->Read(bus::kEndsWithin);
-    if (!ends) return problem(ends.error());
-    std::vector<std::string> missing;
-    for (const auto& [topic, partitions] : *ends) {
-      if (partitions.empty()) missing.push_back(topic);
+    std::set<std::string> missing;  // two services may need the same
+    for (const Place& place : places.all()) {
+      const module::ServiceProgram& program = place.program;
+      const auto found = bus::MissingOf(
+          places.bus_url(),
+          {.published = program.topics, .group = program.service, .consumed = program.consumed_topics});
+      if (!found) return problem(found.error());
+      missing.insert(found->begin(), found->end());
     }
     if (!missing.empty()) {
-      return Note("bus", url, Status::kProblem, fmt::format("there is no topic {}", fmt::join(missing, ", ")),
-                  "run `boxoffice migrate`, which makes topics");
+      return Note("bus", url, Status::kProblem, fmt::format("{}", fmt::join(missing, "; ")),
+                  "run `boxoffice migrate`, which makes topics and their partitions");
     }
-    Note("bus", url, Status::kOk, fmt::format("{} topics are there", ends->size()));
+    Note("bus", url, Status::kOk, fmt::format("{} topics are there", places.Topics().size()));
     Consumers(places);
   }
 
@@ -207,6 +213,15 @@ class Examination {
     return seconds(int64_t{days} * 86'400 + rest);
   }
 
+  void TokenKeys(const Places& places) {
+    std::map<std::string, std::vector<std::string>> keys;  // by service
+    for (const Place& place : places.all()) {
+      if (place.config.token_keys) keys[place.program.service] = *place.config.token_keys;
+    }
+    if (keys["queue"].empty() && keys["gateway"].empty()) return;  // of development: Keys
+    findings_.push_back(JudgeTokenKeys(keys["queue"], keys["gateway"]));
+  }
+
   void Keys(const Places& places) {
     std::set<std::filesystem::path> seen;
     for (const Place& place : places.all()) {
@@ -242,12 +257,6 @@ class Examination {
     return request;
   }
 
-  static std::string Text(const json::value& object, std::string_view name) {
-    const json::object* members = object.if_object();
-    const json::value* member = members != nullptr ? members->if_contains(name) : nullptr;
-    return member != nullptr && member->is_string() ? std::string(member->as_string()) : std::string();
-  }
-
   // Of one process: whether it is ready, and which version it is.
   void Readiness(const std::string& subject, const Result<http::ClientResponse>& response,
                  const std::string& down) {
@@ -271,8 +280,8 @@ class Examination {
                   "see what is between here and it, and whether the address is right: " + down);
     }
     for (const json::value& module : modules->as_array()) {
-      if (const std::string problem = Text(module, "problem"); !problem.empty())
-        problems += fmt::format("{}{}: {}", problems.empty() ? "" : "; ", Text(module, "name"), problem);
+      if (const std::string problem = TextOf(module, "problem"); !problem.empty())
+        problems += fmt::format("{}{}: {}", problems.empty() ? "" : "; ", TextOf(module, "name"), problem);
     }
     if (status == 200) {
       Note("replica", subject, Status::kOk, "ready");
@@ -281,7 +290,7 @@ class Examination {
            problems.empty() ? fmt::format("it answers {}", status) : problems,
            "mend what it names; it serves again by itself");
     }
-    Finding version = JudgeVersion(subject, Text(body, "version"), options_.version);
+    Finding version = JudgeVersion(subject, TextOf(body, "version"), options_.version);
     if (version.status != Status::kOk) findings_.push_back(std::move(version));
   }
 
@@ -296,23 +305,24 @@ class Examination {
     const json::value& state = *described;
     for (const json::value& server : state.at("servers").as_array()) {
       const bool runs = server.at("running").as_bool();
-      Note("server", Text(server, "name"), runs ? Status::kOk : Status::kProblem, runs ? "runs" : "has ended",
+      Note("server", TextOf(server, "name"), runs ? Status::kOk : Status::kProblem,
+           runs ? "runs" : "has ended",
            runs ? "" : "`up --scaled` starts it again; else see its log in the data folder");
     }
     const json::array& processes = state.at("processes").as_array();
     std::vector<http::ClientRequest> requests;
     for (const json::value& process : processes)
-      requests.push_back(ReadyRequest("http://" + Text(process, "admin"), kReadyLimit));
-    const auto answers = cli::FetchAll(std::move(requests));
+      requests.push_back(ReadyRequest("http://" + TextOf(process, "admin"), kReadyLimit));
+    const auto answers = http::FetchAllBlocking(std::move(requests));
     for (size_t i = 0; i < processes.size(); ++i) {
       const json::value& process = processes[i];
       const std::string name =
-          fmt::format("{}-{}", Text(process, "service"), process.at("replica").to_number<int>());
+          fmt::format("{}-{}", TextOf(process, "service"), process.at("replica").to_number<int>());
       if (!answers[i] && answers[i].error().reason == "timeout" && process.at("running").as_bool()) {
         const auto pid = process.at("pid").to_number<int64_t>();
-        findings_.push_back(JudgeSilence(name, pid, StateOf(pid), Text(process, "log")));
+        findings_.push_back(JudgeSilence(name, pid, StateOf(pid), TextOf(process, "log")));
       } else {
-        Readiness(name, answers[i], "see " + Text(process, "log"));
+        Readiness(name, answers[i], "see " + TextOf(process, "log"));
       }
     }
   }
@@ -356,7 +366,7 @@ class Examination {
                                 Look{"/v1/admin/audit", &Examination::Audit}};
     std::vector<http::ClientRequest> requests;
     for (const Look& look : kLooks) requests.push_back(client->Request("GET", look.path, kAnswerLimit));
-    const auto answers = cli::FetchAll(std::move(requests));
+    const auto answers = http::FetchAllBlocking(std::move(requests));
     for (size_t i = 0; i < kLooks.size(); ++i) Operation(kLooks[i].path, answers[i], kLooks[i].how);
   }
 
@@ -386,9 +396,9 @@ class Examination {
 
   void Outboxes(const json::value& list) {
     for (const json::value& row : list.at("items").as_array()) {
-      const std::string service = Text(row, "service");
+      const std::string service = TextOf(row, "service");
       if (const json::value& pending = row.at("pending"); !pending.is_number()) {
-        Note("outbox", service, Status::kProblem, Text(row, "problem"),
+        Note("outbox", service, Status::kProblem, TextOf(row, "problem"),
              "the service does not answer: start it, or see its log");
         continue;
       }
@@ -410,9 +420,9 @@ class Examination {
     std::map<std::pair<std::string, std::string>, Ways> callers;
     size_t closed = 0;
     for (const json::value& row : list.at("items").as_array()) {
-      const std::string client = Text(row, "client");
-      const std::string service = Text(row, "service");
-      const std::string replica = Text(row, "replica");
+      const std::string client = TextOf(row, "client");
+      const std::string service = TextOf(row, "service");
+      const std::string replica = TextOf(row, "replica");
       Ways& ways = callers[{client, service}];
       const json::value* reachable = row.as_object().if_contains("reachable");
       if (reachable != nullptr && reachable->is_bool() && !reachable->as_bool()) {
@@ -420,7 +430,7 @@ class Examination {
         continue;
       }
       ++ways.reached;
-      if (const std::string state = Text(row, "state"); state != "closed" && !state.empty()) {
+      if (const std::string state = TextOf(row, "state"); state != "closed" && !state.empty()) {
         Note("breaker", fmt::format("{} → {} {}", client, service, replica), Status::kWarning,
              "it is " + state,
              "the service fails or is too slow: see its log and its store; the breaker closes by itself");

@@ -61,6 +61,10 @@ struct Options {
                                    std::string_view log);
 // `found`: of a process that answers, empty where it tells none.
 [[nodiscard]] Finding JudgeVersion(std::string subject, std::string_view found, std::string_view own);
+// What the queue signs its tokens with, and what the gateways verify them by: "ID=SECRET", the first signs.
+// None of a secret is shown.
+[[nodiscard]] Finding JudgeTokenKeys(const std::vector<std::string>& of_queue,
+                                     const std::vector<std::string>& of_gateway);
 // A store that could not be opened, or has another schema.
 [[nodiscard]] Finding JudgeStore(std::string subject, const Error& error);
 

@@ -1,4 +1,5 @@
 // What counts as wrong, and what to do about it.
+#include <algorithm>
 #include <map>
 #include <utility>
 
@@ -156,6 +157,27 @@ Finding JudgeVersion(std::string subject, std::string_view found, std::string_vi
       "finish the deployment: replicas of two versions work side by side, but not for long; or use the "
       "program "
       "of the version that runs";
+  return finding;
+}
+
+Finding JudgeTokenKeys(const std::vector<std::string>& of_queue, const std::vector<std::string>& of_gateway) {
+  Finding finding{.check = "keys", .subject = "token.keys"};
+  // While keys are exchanged, one of them may have more.
+  const auto knows = [](const std::vector<std::string>& keys, const std::vector<std::string>& who_signs) {
+    return who_signs.empty() == keys.empty() &&
+           (keys.empty() || std::ranges::find(keys, who_signs.front()) != keys.end());
+  };
+  if (knows(of_gateway, of_queue) && knows(of_queue, of_gateway)) {
+    finding.detail = "queue and gateway know what the other signs with";
+    return finding;
+  }
+  finding.status = Status::kProblem;
+  finding.detail = of_queue.empty() || of_gateway.empty()
+                       ? fmt::format("{} has none, and the other has", of_queue.empty() ? "queue" : "gateway")
+                       : "queue and gateway sign with keys that the other does not have";
+  finding.advice =
+      "give both the same, in the same order: of every waiting buyer the gateway says 401 "
+      "queue_token_signature";
   return finding;
 }
 

@@ -44,6 +44,19 @@ TEST(DoctorTest, ADiskIsJudgedByWhatIsFree) {
   Expect(JudgeDisk("/data", kGiB / 8, 1 * kGiB), Status::kProblem);
 }
 
+TEST(DoctorTest, AGatewayThatDoesNotKnowWhatTheQueueSignsWithIsAProblem) {
+  Expect(JudgeTokenKeys({"k1=hush"}, {"k1=hush"}), Status::kOk);
+  Expect(JudgeTokenKeys({"k2=new", "k1=hush"}, {"k1=hush", "k2=new"}),
+         Status::kOk);  // they are being exchanged
+  Expect(JudgeTokenKeys({"k1=hush"}, {"k1=hush", "k2=new"}), Status::kOk);
+  for (const auto& gateway : std::vector<std::vector<std::string>>{{}, {"k1=other"}, {"k2=new", "k1=hush"}}) {
+    const Finding finding = JudgeTokenKeys({"k1=hush"}, gateway);
+    Expect(finding, Status::kProblem);
+    EXPECT_THAT(finding.detail, Not(HasSubstr("hush")));
+  }
+  Expect(JudgeTokenKeys({}, {"k1=hush"}), Status::kProblem);
+}
+
 TEST(DoctorTest, ACertificateIsToBeRenewedBeforeItEnds) {
   Expect(JudgeCertificate("seat", "seat.crt", hours(24 * 60)), Status::kOk);
   Expect(JudgeCertificate("seat", "seat.crt", hours(24 * 20)), Status::kWarning);

@@ -1,9 +1,16 @@
 #include "boxoffice/move_flags.h"
 
+#include <csignal>
+#include <cstdlib>
+
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <boost/json.hpp>
 #include <fmt/format.h>
+#include <unistd.h>
+
+#include "boxoffice/backup.h"
+#include "platform/archive/archive.h"
 
 namespace boxoffice::cli {
 namespace {
@@ -24,6 +31,17 @@ Result<void> ChooseKafka(MoveOptions& options) {
   }
   places.kafka_class_path = options.kafka_class_path;
   return {};
+}
+
+// Filled before the handler is there, and left alone from then on.
+std::vector<std::string>& Unfinished() {
+  static std::vector<std::string> files;
+  return files;
+}
+
+void RemoveAndEnd(int signal) {
+  for (const std::string& file : Unfinished()) (void)::unlink(file.c_str());
+  std::_Exit(128 + signal);
 }
 
 }  // namespace
@@ -59,6 +77,17 @@ void AddNoKafkaFlag(CLI::App& command, MoveOptions& options) {
 Result<void> ChoosePlaces(MoveOptions& options) {
   if (options.places.config.empty() && options.places.data.empty()) options.places.data = ".data";
   return ChooseKafka(options);
+}
+
+void LeaveNoFileAtSignal(const MoveOptions& options) {
+  for (const std::filesystem::path& file : archive::UnfinishedOf(options.file))
+    Unfinished().push_back(file.string());
+  for (const char* suffix : {"", "-journal"})  // which SQLite has while it writes the copy
+    Unfinished().push_back(SandboxScratchOf(options.file).string() + suffix);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    // What is ignored stays so, as of what runs in the background of a script, or under nohup.
+    if (std::signal(signal, RemoveAndEnd) == SIG_IGN) std::signal(signal, SIG_IGN);
+  }
 }
 
 void PrintMoved(const MoveOptions& options, std::string_view done, const std::vector<Moved>& moved) {

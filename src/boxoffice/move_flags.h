@@ -32,6 +32,10 @@ void AddNoKafkaFlag(CLI::App& command, MoveOptions& options);
 // Completes what the flags left open, for a system that is stopped. Error: kafka_missing (kInvalidArgument).
 [[nodiscard]] Result<void> ChoosePlaces(MoveOptions& options);
 
+// From now on SIGINT, SIGTERM and SIGHUP end the process with 128 and their number, and what it has of its
+// file by then is removed. For a command that writes one; once in a process.
+void LeaveNoFileAtSignal(const MoveOptions& options);
+
 // A line for each part and one for the whole, or with --json {"file", "moved": {NAME: {"rows",
 // "was_there"}}}.
 void PrintMoved(const MoveOptions& options, std::string_view done, const std::vector<Moved>& moved);

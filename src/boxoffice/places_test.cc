@@ -67,6 +67,18 @@ TEST_F(PlacesTest, WhoHasNoEventsNeedNotNameTheBus) {
   EXPECT_EQ((*places)->bus_url(), "kafka:broker:9092");
 }
 
+TEST_F(PlacesTest, TheKeysOfQueueTokensAreToldOfWhoHasThem) {
+  Write("gateway.env", "BOXOFFICE_TOKEN_KEYS=k1=sixteen-bytes-ok,k2=sixteen-bytes-ok\n");
+  const auto places = Places::OpenRunning(Configured());
+  ASSERT_TRUE(places.has_value()) << places.error().detail;
+  for (const Place& place : (*places)->all()) {
+    const std::string& service = place.program.service;
+    const auto& keys = place.config.token_keys;
+    EXPECT_EQ(keys.has_value(), service == "queue" || service == "gateway") << service;
+    EXPECT_EQ(keys ? keys->size() : 0U, service == "gateway" ? 2U : 0U) << service;
+  }
+}
+
 TEST_F(PlacesTest, ThoseWhoHaveEventsNameOneBus) {
   for (const char* service : {"seat", "ranking", "gateway"}) {
     Write(std::string(service) + ".env", "BOXOFFICE_BUS_URL=kafka:broker:9092\n");

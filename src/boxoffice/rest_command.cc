@@ -25,9 +25,10 @@ namespace {
 
 namespace json = boost::json;
 
-// Columns that people count are as wide as they look: a character of several bytes is one.
+// In columns: a character of several bytes takes one, or two where it is wide, as fmt counts when it pads. No
+// text has more columns than bytes.
 size_t Width(std::string_view text) {
-  return static_cast<size_t>(std::ranges::count_if(text, [](char c) { return (c & 0xC0) != 0x80; }));
+  return 2 * text.size() - fmt::formatted_size("{:<{}}", text, text.size());
 }
 
 // Those that only look, which can be told to look again. What changes something has none of these names.
@@ -117,7 +118,7 @@ http::ClientResponse Send(const RestOptions& options, std::string_view method, s
                           std::string body, std::optional<std::string> key, std::string_view content_type) {
   const auto client = ApiClient::Make(options.api);
   if (!client) ExitCant(client.error());
-  auto response = client->Send(method, path, std::move(body), key, std::chrono::seconds(60), content_type);
+  auto response = client->Send(method, path, std::move(body), key, kRequestLimit, content_type);
   if (!response) {
     Error error = response.error();
     if (key && error.code == Code::kUnknown) error.detail += HowToRepeat(*key);
@@ -184,14 +185,6 @@ json::object AskAll(const RestOptions& options, const std::string& path) {
   }
 }
 
-std::string TextOf(const json::value& object, std::string_view name) {
-  const json::object* members = object.if_object();
-  const json::value* member = members != nullptr ? members->if_contains(name) : nullptr;
-  if (member == nullptr || member->is_null()) return {};
-  if (member->is_double()) return fmt::format("{:.6g}", member->as_double());
-  return member->is_string() ? std::string(member->as_string()) : json::serialize(*member);
-}
-
 void PrintList(const RestOptions& options, const json::object& list,
                const std::vector<std::string>& columns) {
   if (options.json) {
@@ -216,12 +209,15 @@ void PrintList(const RestOptions& options, const json::object& list,
   for (const auto& row : rows) {
     std::string line;
     for (size_t i = 0; i < row.size(); ++i) {
-      line += row[i];
-      if (i + 1 < row.size()) line.append(widths[i] - Width(row[i]) + 2, ' ');
+      line += i + 1 < row.size() ? fmt::format("{:<{}}  ", row[i], widths[i]) : row[i];
     }
     fmt::print("{}\n", line);
   }
   if (!list.at("next_cursor").is_null()) fmt::print("… and more\n");
+}
+
+void PrintRows(const RestOptions& options, json::value items, const std::vector<std::string>& columns) {
+  PrintList(options, {{"items", std::move(items)}, {"next_cursor", nullptr}}, columns);
 }
 
 void PrintObject(const RestOptions& options, const json::value& object,
@@ -237,8 +233,7 @@ void PrintObject(const RestOptions& options, const json::value& object,
 
 void PrintRefused(const RestOptions& options, const json::array& refused) {
   if (refused.empty()) return;
-  if (!options.json)
-    PrintList(options, {{"items", refused}, {"next_cursor", nullptr}}, {"REFUSED=id", "CODE=code"});
+  if (!options.json) PrintRows(options, refused, {"REFUSED=id", "CODE=code"});
   Exit(kExitNo);
 }
 
@@ -253,7 +248,10 @@ json::object ReadAmounts(std::string_view option, std::string_view form,
     if (!amount) {
       ExitCant({Code::kInvalidArgument, "usage", fmt::format("{} is {}, not \"{}\"", option, form, price)});
     }
-    prices[price.substr(0, equals)] = *amount;
+    if (!prices.emplace(price.substr(0, equals), *amount).second) {
+      ExitCant({Code::kInvalidArgument, "usage",
+                fmt::format("{} names {} twice", option, price.substr(0, equals))});
+    }
   }
   return prices;
 }

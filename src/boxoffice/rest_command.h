@@ -59,12 +59,11 @@ CLI::App* AddRestCommand(CLI::App& group, const std::string& name, const std::st
 inline constexpr size_t kMaxListed = 10'000;
 [[nodiscard]] boost::json::object AskAll(const RestOptions& options, const std::string& path);
 
-// `name` of an object as text for people: "" for null and for what is not there, a string without quotes.
-[[nodiscard]] std::string TextOf(const boost::json::value& object, std::string_view name);
-
 // With --json the answer as it came, otherwise a table of these members of its items: "HEADING=member".
 void PrintList(const RestOptions& options, const boost::json::object& list,
                const std::vector<std::string>& columns);
+// The same of a list that has no further page.
+void PrintRows(const RestOptions& options, boost::json::value items, const std::vector<std::string>& columns);
 // Asks on a terminal whether to go on with what can't be undone, and ends the command with kExitCant unless
 // the answer is yes; without a terminal there must have been --yes.
 void Confirm(bool yes, std::string_view what);
@@ -78,7 +77,7 @@ void PrintObject(const RestOptions& options, const boost::json::value& object,
                  const std::vector<std::string>& members);
 
 // From "R=110000", …, as they were given with `option`; ends the command with kExitCant otherwise, and says
-// that the option is `form`.
+// that the option is `form`, or which name came twice.
 [[nodiscard]] boost::json::object ReadAmounts(std::string_view option, std::string_view form,
                                               const std::vector<std::string>& given);
 

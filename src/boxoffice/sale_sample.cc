@@ -1,19 +1,24 @@
 #include "boxoffice/sale_sample.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <chrono>
 #include <iterator>
 #include <set>
 #include <span>
+#include <utility>
 
 #include <boost/json.hpp>
 #include <fmt/format.h>
+
+#include "boxoffice/api_client.h"
 
 namespace boxoffice::top {
 namespace {
 
 namespace json = boost::json;
+using cli::TextOf;
 
 constexpr double kOutboxOld = 10;  // seconds
 
@@ -53,9 +58,27 @@ std::optional<double> Rate(double now, double before, double seconds) {
   return (now - before) / seconds;
 }
 
-double SecondsBetween(const Sample& now, const Sample* before) {
-  if (before == nullptr) return 0;
-  return std::chrono::duration<double>(now.at - before->at).count();
+double SecondsBetween(Timestamp before, Timestamp now) {
+  return std::chrono::duration<double>(now - before).count();
+}
+
+// Null: the process had not told anything.
+const Counts* CountsOf(const Sample* sample, const std::string& url) {
+  if (sample == nullptr) return nullptr;
+  const auto found = sample->processes.find(url);
+  return found != sample->processes.end() ? &found->second : nullptr;
+}
+
+// Of the gateways that tell, together; each since it last told.
+std::optional<double> RateOf(double Counts::* member, const Sample& now, const Sample* before) {
+  std::optional<double> all;
+  for (const auto& [url, counts] : now.processes) {
+    const Counts* was = CountsOf(before, url);
+    if (was == nullptr || counts.requests == 0) continue;
+    const auto rate = Rate(counts.*member, was->*member, SecondsBetween(was->at, counts.at));
+    if (rate) all = all.value_or(0) + *rate;
+  }
+  return all;
 }
 
 const ShowLine* Find(const Sample* sample, std::string_view id) {
@@ -64,25 +87,33 @@ const ShowLine* Find(const Sample* sample, std::string_view id) {
   return found != sample->shows.end() ? &*found : nullptr;
 }
 
-std::optional<double> SoldRate(const ShowLine& show, const Sample* before, double seconds) {
+std::optional<double> SoldRate(const ShowLine& show, const Sample& now, const Sample* before) {
   const ShowLine* was = Find(before, show.id);
   if (was == nullptr) return std::nullopt;
-  return Rate(static_cast<double>(show.sold), static_cast<double>(was->sold), seconds);
+  return Rate(static_cast<double>(show.sold), static_cast<double>(was->sold),
+              SecondsBetween(before->at, now.at));
 }
 
-// Mean commands in a transaction since the sample before, or since the beginning.
+BatchCount BatchesOf(const Counts* counts, const std::string& executor) {
+  if (counts == nullptr) return {};
+  const auto found = counts->batches.find(executor);
+  return found != counts->batches.end() ? found->second : BatchCount();
+}
+
+// Mean commands in a transaction since the process last told, or since it began.
 std::map<std::string, double> BatchMeans(const Sample& now, const Sample* before) {
-  std::map<std::string, double> means;
-  for (const auto& [executor, count] : now.batches) {
-    BatchCount since = count;
-    if (before != nullptr) {
-      const auto was = before->batches.find(executor);
-      if (was != before->batches.end() && was->second.transactions <= count.transactions) {
-        since.commands -= was->second.commands;
-        since.transactions -= was->second.transactions;
-      }
+  std::map<std::string, BatchCount> since;
+  for (const auto& [url, counts] : now.processes) {
+    for (const auto& [executor, count] : counts.batches) {
+      BatchCount was = BatchesOf(CountsOf(before, url), executor);
+      if (was.transactions > count.transactions) was = {};
+      since[executor].commands += count.commands - was.commands;
+      since[executor].transactions += count.transactions - was.transactions;
     }
-    if (since.transactions > 0) means[executor] = since.commands / since.transactions;
+  }
+  std::map<std::string, double> means;
+  for (const auto& [executor, count] : since) {
+    if (count.transactions > 0) means[executor] = count.commands / count.transactions;
   }
   return means;
 }
@@ -92,11 +123,6 @@ std::string OrDash(std::optional<double> rate) {
 }
 std::string OrDash(std::optional<int64_t> count) {
   return count ? fmt::format("{}", *count) : std::string("–");
-}
-
-std::string TextOf(const json::object& row, std::string_view name) {
-  const json::value* member = row.if_contains(name);
-  return member != nullptr && member->is_string() ? std::string(member->as_string()) : std::string();
 }
 
 // At most `width` columns. A character of several bytes takes one, or two where it is wide, as fmt counts.
@@ -111,6 +137,17 @@ std::string Cut(std::string_view text, size_t width) {
     i = end;
   }
   return std::string(text);
+}
+
+// The same, but between words, which figures are, where there is a place between them.
+std::string CutBetweenWords(std::string_view text, size_t width) {
+  std::string cut = Cut(text, width);
+  if (cut.size() == text.size() || width == 0) return cut;
+  cut = Cut(text, width - 1);
+  if (text[cut.size()] != ' ') {
+    if (const size_t space = cut.rfind(' '); space != std::string::npos) cut.resize(space);
+  }
+  return cut + "…";
 }
 
 class Page {
@@ -152,7 +189,7 @@ class Page {
   // What comes from elsewhere moves no cursor.
   void Put(std::string_view style, std::string_view text) {
     std::string plain;
-    for (const char c : Cut(text, width_))
+    for (const char c : CutBetweenWords(text, width_))
       plain += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c;
     const bool styled = color_ && !style.empty();
     rows_.push_back({fmt::format("{}{}{}\n", styled ? style : "", plain, styled ? "\x1b[0m" : "")});
@@ -167,27 +204,82 @@ size_t RowsOfShows(const Sample& now) {
   return 1 + std::max<size_t>(1, now.shows.size()) + (now.more_shows > 0 ? 1 : 0);
 }
 
+constexpr size_t kTitle = 1;  // of the columns
+constexpr size_t kLeastTitle = 12;
+
+struct Column {
+  std::string_view name;
+  size_t width;   // at least
+  int gives_way;  // where there is no room: who has the least first; 0: never
+  bool left;      // its text begins where the column does
+};
+constexpr std::array kColumns{Column{"SHOW", 6, 0, true},         Column{"TITLE", 28, 0, true},
+                              Column{"QUEUE", 9, 5, true},        Column{"WAITING", 9, 8, false},
+                              Column{"ACTIVE/CAP", 14, 6, false}, Column{"ADMIT/S", 8, 4, false},
+                              Column{"HELD", 7, 3, false},        Column{"SOLD", 13, 7, false},
+                              Column{"SOLD/S", 7, 2, false},      Column{"REVENUE", 16, 1, false}};
+using Cells = std::array<std::string, kColumns.size()>;
+
+Cells CellsOf(const ShowLine& show, const Sample& now, const Sample* before) {
+  const auto of_queue = [&show](std::string text) { return show.queue.empty() ? "?" : std::move(text); };
+  return {show.id,
+          show.title,
+          of_queue(show.queue),
+          of_queue(fmt::format("{}", show.waiting)),
+          of_queue(fmt::format("{}/{}", show.active, show.cap)),
+          of_queue(fmt::format("{:.1f}", show.admitted_per_s)),
+          fmt::format("{}", show.held),
+          fmt::format("{}/{}", show.sold, show.capacity),
+          OrDash(SoldRate(show, now, before)),
+          show.currency.empty() ? "–" : fmt::format("{} {}", show.revenue, show.currency)};
+}
+
+// How wide each column is, 0 for those that are left out, so that a line has `width` at most.
+std::array<size_t, kColumns.size()> WidthsOf(const std::vector<Cells>& lines, size_t width) {
+  std::array<size_t, kColumns.size()> widths{};
+  size_t others = 0;  // and the spaces between all
+  for (size_t i = 0; i < kColumns.size(); ++i) {
+    widths[i] = kColumns[i].width;
+    if (i == kTitle) continue;
+    for (const Cells& cells : lines) widths[i] = std::max(widths[i], cells[i].size());
+    others += widths[i] + 1;
+  }
+  const int last = std::ranges::max(kColumns, {}, &Column::gives_way).gives_way;
+  for (int next = 1; next <= last && others + kLeastTitle > width; ++next) {
+    const auto gone = std::ranges::find(kColumns, next, &Column::gives_way) - kColumns.begin();
+    size_t& of_gone = widths[static_cast<size_t>(gone)];
+    others -= std::exchange(of_gone, 0) + 1;
+  }
+  widths[kTitle] = std::min(widths[kTitle], width - std::min(width, others));
+  return widths;
+}
+
+std::string LineOf(const Cells& cells, const std::array<size_t, kColumns.size()>& widths) {
+  std::string line;
+  for (size_t i = 0; i < kColumns.size(); ++i) {
+    if (widths[i] == 0) continue;
+    const std::string text = i == kTitle ? Cut(cells[i], widths[i]) : cells[i];
+    if (!line.empty()) line += ' ';
+    line +=
+        kColumns[i].left ? fmt::format("{:<{}}", text, widths[i]) : fmt::format("{:>{}}", text, widths[i]);
+  }
+  return line;
+}
+
 // In at most `room` rows: the last says how many are left out, where there is room for more than one show.
-void RenderShows(const Sample& now, const Sample* before, size_t room, Page& page) {
+void RenderShows(const Sample& now, const Sample* before, size_t width, size_t room, Page& page) {
   if (room < 2) return;
   const size_t whole = RowsOfShows(now);
   const size_t shown =
       whole <= room ? now.shows.size() : std::min(now.shows.size(), room - (room > 2 ? 2 : 1));
   const size_t more = now.more_shows + now.shows.size() - shown;
-  const double seconds = SecondsBetween(now, before);
-  page.Heading(fmt::format("{:<6} {:<28} {:<9} {:>9} {:>14} {:>8} {:>7} {:>13} {:>7} {:>16}", "SHOW", "TITLE",
-                           "QUEUE", "WAITING", "ACTIVE/CAP", "ADMIT/S", "HELD", "SOLD", "SOLD/S", "REVENUE"));
-  for (const ShowLine& show : std::span(now.shows).first(shown)) {
-    const std::string queue =
-        show.queue_known
-            ? fmt::format("{:<9} {:>9} {:>14} {:>8.1f}", show.queue.empty() ? "–" : show.queue, show.waiting,
-                          fmt::format("{}/{}", show.active, show.cap), show.admitted_per_s)
-            : fmt::format("{:<9} {:>9} {:>14} {:>8}", "?", "?", "?", "?");
-    page.Line(fmt::format("{:<6} {:<28} {} {:>7} {:>13} {:>7} {:>16}", show.id, Cut(show.title, 28), queue,
-                          show.held, fmt::format("{}/{}", show.sold, show.capacity),
-                          OrDash(SoldRate(show, before, seconds)),
-                          show.currency.empty() ? "–" : fmt::format("{} {}", show.revenue, show.currency)));
-  }
+  std::vector<Cells> lines;
+  for (const ShowLine& show : std::span(now.shows).first(shown)) lines.push_back(CellsOf(show, now, before));
+  const auto widths = WidthsOf(lines, width);
+  Cells names;
+  std::ranges::transform(kColumns, names.begin(), [](const Column& column) { return column.name; });
+  page.Heading(LineOf(names, widths));
+  for (const Cells& cells : lines) page.Line(LineOf(cells, widths));
   if (now.shows.empty()) page.Line(now.shows_known ? "no show" : "? it is not known which shows there are");
   if (more > 0 && page.size() < room) page.Line(fmt::format("… and {} more", more));
 }
@@ -236,7 +328,9 @@ json::value OrNull(const std::optional<T>& known) {
 
 }  // namespace
 
-void AddMetrics(std::string_view exposition, Sample& sample) {
+void AddMetrics(const std::string& url, std::string_view exposition, Sample& sample) {
+  Counts& counts = sample.processes[url];
+  counts.at = sample.at;
   while (!exposition.empty()) {
     const size_t end = std::min(exposition.find('\n'), exposition.size());
     const auto series = ReadSeries(exposition.substr(0, end));
@@ -244,28 +338,29 @@ void AddMetrics(std::string_view exposition, Sample& sample) {
     if (!series) continue;
     if (series->name == "boxoffice_http_requests_total") {
       const std::string_view status = Label(*series, "status");
-      sample.requests += series->value;
-      if (status.starts_with('5')) sample.errors += series->value;
-      if (status == "429" || status == "503") sample.turned_away += series->value;
+      counts.requests += series->value;
+      if (status.starts_with('5')) counts.errors += series->value;
+      if (status == "429" || status == "503") counts.turned_away += series->value;
     } else if (series->name == "boxoffice_batch_size_sum") {
-      sample.batches[std::string(Label(*series, "executor"))].commands += series->value;
+      counts.batches[std::string(Label(*series, "executor"))].commands += series->value;
     } else if (series->name == "boxoffice_batch_size_count") {
-      sample.batches[std::string(Label(*series, "executor"))].transactions += series->value;
+      counts.batches[std::string(Label(*series, "executor"))].transactions += series->value;
     }
   }
 }
+
+void KeepMissed(Sample& before, Sample& now) { now.processes.merge(before.processes); }
 
 void AddBreakers(const json::array& rows, Sample& sample) {
   std::vector<std::string>& lines = sample.breakers.emplace();
   std::set<std::string> unreached;
   std::set<std::string> reached;
-  for (const json::value& value : rows) {
-    if (!value.is_object()) continue;
-    const json::object& row = value.as_object();
+  for (const json::value& row : rows) {
+    if (!row.is_object()) continue;
     const std::string caller = fmt::format("{} → {}", TextOf(row, "client"), TextOf(row, "service"));
     if (const std::string state = TextOf(row, "state"); state != "closed")
       lines.push_back(fmt::format("{} {}: {}", caller, TextOf(row, "replica"), state));
-    const json::value* reachable = row.if_contains("reachable");
+    const json::value* reachable = row.as_object().if_contains("reachable");
     const bool gone = reachable != nullptr && reachable->is_bool() && !reachable->as_bool();
     (gone ? unreached : reached).insert(caller);
   }
@@ -275,33 +370,26 @@ void AddBreakers(const json::array& rows, Sample& sample) {
 }
 
 std::string Render(const Sample& now, const Sample* before, bool color, size_t width, size_t rows) {
-  const double seconds = SecondsBetween(now, before);
   Page head(color, width);
-  const auto rate = [&](double Sample::* member) {
-    return before == nullptr ? std::nullopt : Rate(now.*member, before->*member, seconds);
-  };
   head.Heading(fmt::format("boxoffice {}  requests/s {}  errors/s {}  turned away/s {}", ToRfc3339(now.at),
-                           OrDash(rate(&Sample::requests)), OrDash(rate(&Sample::errors)),
-                           OrDash(rate(&Sample::turned_away))));
+                           OrDash(RateOf(&Counts::requests, now, before)),
+                           OrDash(RateOf(&Counts::errors, now, before)),
+                           OrDash(RateOf(&Counts::turned_away, now, before))));
   Page below(color, width);
   RenderBelow(now, before, below);
   const size_t room = rows - std::min<size_t>(rows, 1);
   // The shows have half of it at least, or the heading and one; where there is less, the alarms have all.
   below.Shorten(room - (room < 3 ? 0 : std::min(RowsOfShows(now), std::max<size_t>(2, room / 2))));
   Page shows(color, width);
-  RenderShows(now, before, room - below.size(), shows);
+  RenderShows(now, before, width, room - below.size(), shows);
   return head.Text() + shows.Text() + below.Text();
 }
 
 json::value ToJson(const Sample& now, const Sample* before) {
-  const double seconds = SecondsBetween(now, before);
-  const auto rate = [&](double Sample::* member) {
-    return OrNull(before == nullptr ? std::nullopt : Rate(now.*member, before->*member, seconds));
-  };
   json::array shows;
   for (const ShowLine& show : now.shows) {
     const auto of_queue = [&show](const auto& value) {
-      return show.queue_known ? json::value_from(value) : json::value(nullptr);
+      return show.queue.empty() ? json::value(nullptr) : json::value_from(value);
     };
     shows.push_back(json::object{{"show_id", show.id},
                                  {"title", show.title},
@@ -313,7 +401,7 @@ json::value ToJson(const Sample& now, const Sample* before) {
                                  {"capacity", show.capacity},
                                  {"held", show.held},
                                  {"sold", show.sold},
-                                 {"sold_per_s", OrNull(SoldRate(show, before, seconds))},
+                                 {"sold_per_s", OrNull(SoldRate(show, now, before))},
                                  {"revenue", show.revenue},
                                  {"currency", show.currency}});
   }
@@ -328,9 +416,9 @@ json::value ToJson(const Sample& now, const Sample* before) {
   }
   return json::object{
       {"at", ToRfc3339(now.at)},
-      {"requests_per_s", rate(&Sample::requests)},
-      {"errors_per_s", rate(&Sample::errors)},
-      {"turned_away_per_s", rate(&Sample::turned_away)},
+      {"requests_per_s", OrNull(RateOf(&Counts::requests, now, before))},
+      {"errors_per_s", OrNull(RateOf(&Counts::errors, now, before))},
+      {"turned_away_per_s", OrNull(RateOf(&Counts::turned_away, now, before))},
       {"shows", std::move(shows)},
       {"batch_sizes", std::move(batches)},
       {"outboxes", std::move(outboxes)},

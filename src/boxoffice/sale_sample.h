@@ -20,8 +20,7 @@ namespace boxoffice::top {
 struct ShowLine {
   std::string id;
   std::string title;
-  std::string queue;  // state of its queue; empty: it never had one, or, not known, whether it has
-  bool queue_known = true;
+  std::string queue;  // the state of its queue; empty: what is said of it here is not known
   int64_t waiting = 0;
   int64_t active = 0;
   int64_t cap = 0;
@@ -46,16 +45,22 @@ struct BatchCount {
   double transactions = 0;
 };
 
-struct Sample {
-  Timestamp at{};
-  std::vector<ShowLine> shows;                // who has most people first
-  bool shows_known = true;                    // false: there may be others
-  size_t more_shows = 0;                      // that are not in `shows`
-  double requests = 0;                        // since the gateways began
-  double errors = 0;                          // of these, answered with 5xx
+// What one process has counted since it began.
+struct Counts {
+  Timestamp at{};                             // of the look at which it told
+  double requests = 0;                        // that its gateway answered
+  double errors = 0;                          // of these, with 5xx
   double turned_away = 0;                     // with 429, or 503 of a full queue: in `errors` too, the latter
   std::map<std::string, BatchCount> batches;  // by executor
-  std::vector<OutboxLine> outboxes;           // empty: not known
+};
+
+struct Sample {
+  Timestamp at{};
+  std::vector<ShowLine> shows;              // who has most people first
+  bool shows_known = true;                  // false: there may be others
+  size_t more_shows = 0;                    // that are not in `shows`
+  std::map<std::string, Counts> processes;  // by where their metrics are
+  std::vector<OutboxLine> outboxes;         // empty: not known
   // "gateway_seat → seat 127.0.0.1:9001: open"; nullopt, here and in the next two: not known.
   std::optional<std::vector<std::string>> breakers;
   std::optional<int64_t> sagas_running;  // up to 200
@@ -65,17 +70,23 @@ struct Sample {
   std::vector<std::string> problems;  // what could not be asked
 };
 
-// Adds what a process' /metrics tell.
-void AddMetrics(std::string_view exposition, Sample& sample);
+// Adds what the /metrics of a process tell, which are at `url`.
+void AddMetrics(const std::string& url, std::string_view exposition, Sample& sample);
+
+// For the look after `now`: a process that did not tell is in it as it was in `before`.
+void KeepMissed(Sample& before, Sample& now);
 
 // Adds what GET /v1/admin/breakers lists: which are not closed, and who reaches no replica of a service at
 // all. That one of several is not reached says nothing: the queue's stand by.
 void AddBreakers(const boost::json::array& rows, Sample& sample);
 
 // For people: lines that end with '\n', none wider than `width` columns, and at most `rows` of them, but
-// one: what is calm gives way first, and of the shows those with fewest people. Rates are those since
-// `before`; null: there are none. `color`: what needs attention is red, headings are bold.
-[[nodiscard]] std::string Render(const Sample& now, const Sample* before, bool color, size_t width = 120,
+// one: what is calm gives way first, and of the shows those with fewest people. Where they are too wide,
+// titles are shortened, and then whole columns left out: no figure is cut. Rates are those since
+// `before`, of a process since it last told; null: there are none. `color`: what needs attention is red,
+// headings are bold.
+[[nodiscard]] std::string Render(const Sample& now, const Sample* before, bool color,
+                                 size_t width = std::numeric_limits<size_t>::max(),
                                  size_t rows = std::numeric_limits<size_t>::max());
 
 // The same for machines.

@@ -36,20 +36,20 @@ Sample SampleAt(int64_t seconds) {
 
 TEST(SaleSampleTest, RatesAreThoseSinceTheLookBefore) {
   Sample before = SampleAt(0);
-  AddMetrics(
-      "# HELP boxoffice_http_requests_total Requests answered\n"
-      "boxoffice_http_requests_total{method=\"GET\",route=\"/v1/queue\",status=\"200\"} 1000\n"
-      "boxoffice_batch_size_sum{executor=\"seat\"} 100\n"
-      "boxoffice_batch_size_count{executor=\"seat\"} 100\n",
-      before);
+  AddMetrics("gateway",
+             "# HELP boxoffice_http_requests_total Requests answered\n"
+             "boxoffice_http_requests_total{method=\"GET\",route=\"/v1/queue\",status=\"200\"} 1000\n"
+             "boxoffice_batch_size_sum{executor=\"seat\"} 100\n"
+             "boxoffice_batch_size_count{executor=\"seat\"} 100\n",
+             before);
   Sample now = SampleAt(2);
   now.shows[0].sold = 1'060;
-  AddMetrics(
-      "boxoffice_http_requests_total{method=\"GET\",route=\"/v1/queue\",status=\"200\"} 1400\n"
-      "boxoffice_http_requests_total{method=\"POST\",route=\"/v1/reservations\",status=\"503\"} 10\n"
-      "boxoffice_batch_size_sum{executor=\"seat\"} 740\n"
-      "boxoffice_batch_size_count{executor=\"seat\"} 110\n",
-      now);
+  AddMetrics("gateway",
+             "boxoffice_http_requests_total{method=\"GET\",route=\"/v1/queue\",status=\"200\"} 1400\n"
+             "boxoffice_http_requests_total{method=\"POST\",route=\"/v1/reservations\",status=\"503\"} 10\n"
+             "boxoffice_batch_size_sum{executor=\"seat\"} 740\n"
+             "boxoffice_batch_size_count{executor=\"seat\"} 110\n",
+             now);
   const auto json = ToJson(now, &before);
   EXPECT_DOUBLE_EQ(json.at("requests_per_s").as_double(), 205);
   EXPECT_DOUBLE_EQ(json.at("errors_per_s").as_double(), 5);
@@ -61,23 +61,69 @@ TEST(SaleSampleTest, RatesAreThoseSinceTheLookBefore) {
   EXPECT_TRUE(first.at("shows").at(0).at("sold_per_s").is_null());
 }
 
+// A gateway that has answered so many requests, with commands in transactions of one each.
+void Tell(const std::string& url, int requests, Sample& sample) {
+  AddMetrics(url,
+             fmt::format("boxoffice_http_requests_total{{status=\"200\"}} {0}\n"
+                         "boxoffice_batch_size_sum{{executor=\"seat\"}} {0}\n"
+                         "boxoffice_batch_size_count{{executor=\"seat\"}} {0}\n",
+                         requests),
+             sample);
+}
+
 TEST(SaleSampleTest, AfterARestartARateIsNotKnownRatherThanNegative) {
   Sample before = SampleAt(0);
-  before.requests = 1'000;
+  Tell("a", 1'000, before);
   Sample now = SampleAt(2);
-  now.requests = 10;
+  Tell("a", 10, now);
+  EXPECT_TRUE(ToJson(now, &before).at("requests_per_s").is_null());
+}
+
+TEST(SaleSampleTest, AProcessThatWasMissedOnceIsNoPeakWhenItTellsAgain) {
+  Sample first = SampleAt(0);
+  Tell("a", 1'000, first);
+  Tell("b", 5'000, first);
+  Sample second = SampleAt(2);
+  Tell("a", 1'200, second);
+  EXPECT_DOUBLE_EQ(ToJson(second, &first).at("requests_per_s").as_double(), 100) << "of who told";
+  KeepMissed(first, second);
+  Sample third = SampleAt(4);
+  Tell("a", 1'400, third);
+  Tell("b", 5'800, third);
+  EXPECT_DOUBLE_EQ(ToJson(third, &second).at("requests_per_s").as_double(), 100 + 200);
+}
+
+TEST(SaleSampleTest, AProcessThatIsNewIsNoPeakEither) {
+  Sample before = SampleAt(0);
+  Tell("a", 1'000, before);
+  Sample now = SampleAt(2);
+  Tell("a", 1'200, now);
+  Tell("b", 9'000, now);
+  EXPECT_DOUBLE_EQ(ToJson(now, &before).at("requests_per_s").as_double(), 100);
+}
+
+TEST(SaleSampleTest, WithoutAGatewayThatTellsARateIsNotKnown) {
+  Sample before = SampleAt(0);
+  Tell("gateway", 1'000, before);
+  Tell("seat", 0, before);
+  Sample now = SampleAt(2);
+  Tell("seat", 0, now);
   EXPECT_TRUE(ToJson(now, &before).at("requests_per_s").is_null());
 }
 
 TEST(SaleSampleTest, ProcessesAreAddedUp) {
-  Sample sample = SampleAt(0);
-  for (int i = 0; i < 2; ++i)
-    AddMetrics(
-        "boxoffice_batch_size_sum{executor=\"seat\"} 30\nboxoffice_batch_size_count{executor=\"seat\"} 3\n",
-        sample);
-  EXPECT_DOUBLE_EQ(sample.batches["seat"].commands, 60);
-  AddMetrics("this is no exposition\nboxoffice_http_requests_total{status=\"500\" 3\n\n#\n", sample);
-  EXPECT_DOUBLE_EQ(sample.requests, 0);
+  Sample before = SampleAt(0);
+  Sample now = SampleAt(2);
+  for (const char* url : {"a", "b"}) {
+    Tell(url, 100, before);
+    AddMetrics(url,
+               "boxoffice_batch_size_sum{executor=\"seat\"} 130\n"
+               "boxoffice_batch_size_count{executor=\"seat\"} 103\n",
+               now);
+  }
+  EXPECT_DOUBLE_EQ(ToJson(now, &before).at("batch_sizes").at("seat").as_double(), 10);
+  AddMetrics("a", "this is no exposition\nboxoffice_http_requests_total{status=\"500\" 3\n\n#\n", now);
+  EXPECT_DOUBLE_EQ(now.processes["a"].requests, 0);
 }
 
 TEST(SaleSampleTest, WhatNeedsAttentionIsRedAndTheRestIsPlain) {
@@ -133,8 +179,6 @@ TEST(SaleSampleTest, WhatIsNotKnownIsNotSaidToBeWell) {
 TEST(SaleSampleTest, AQueueThatCouldNotBeAskedIsNotShownAsNone) {
   Sample sample = SampleAt(0);
   sample.shows[0] = {.id = "1", .title = "Asked", .capacity = 50};
-  EXPECT_THAT(Render(sample, nullptr, false), HasSubstr("0/0"));
-  sample.shows[0].queue_known = false;
   const std::string page = Render(sample, nullptr, false);
   EXPECT_THAT(page, testing::ContainsRegex(R"(Asked +\? +\? +\? +\? +0 +0/50 )"));
   const auto show = ToJson(sample, nullptr).at("shows").at(0);
@@ -187,6 +231,44 @@ TEST(SaleSampleTest, ATitleMovesNoCursorAndNoLineIsWiderThanTheScreen) {
     const auto shown = std::ranges::count_if(line, [](char c) { return (c & 0xC0) != 0x80; });
     EXPECT_LE(shown, 40) << line;
     begin = end + 1;
+  }
+}
+
+TEST(SaleSampleTest, AFigureIsWholeOrNotThere) {
+  Sample sample = SampleAt(0);
+  sample.shows[0].revenue = 29'280'000;
+  sample.shows[0].currency = "KRW";
+  Sample large = sample;
+  large.shows[0].revenue = 1'234'567'890'123'456;
+  for (const Sample* one : {&sample, &large}) {
+    EXPECT_THAT(Render(*one, nullptr, false), HasSubstr(fmt::format(" {} KRW\n", one->shows[0].revenue)))
+        << "where nobody says how wide it may be, as in a file";
+    for (const size_t width : {60U, 80U, 100U, 120U}) {
+      const std::string page = Render(*one, nullptr, false, width);
+      // The line of the show, and each of its figures, without which the rest of it is looked for.
+      const size_t begin = page.find("\n1 ") + 1;
+      std::string line = page.substr(begin, page.find('\n', begin) - begin);
+      for (const std::string& figure :
+           {fmt::format("{} KRW", one->shows[0].revenue), std::string("12345"), std::string("500/500"),
+            std::string("49.5"), std::string("800"), std::string("1000/50000")}) {
+        if (const size_t at = line.find(" " + figure); at != std::string::npos)
+          line.erase(at, figure.size() + 1);
+      }
+      EXPECT_EQ(line.find_first_of("0123456789", 1), std::string::npos) << width << ": " << page;
+      EXPECT_THAT(page, HasSubstr(" 12345 ")) << "who waits is shown as long as anything: " << width;
+    }
+    EXPECT_THAT(Render(*one, nullptr, false, 120), HasSubstr(" KRW\n")) << "the title is shortened first";
+  }
+  for (const size_t width : {30U, 50U, 70U}) {
+    Sample before = SampleAt(0);
+    Tell("gateway", 1'000, before);
+    Sample now = SampleAt(2);
+    Tell("gateway", 1'000'000, now);
+    const std::string whole = Render(now, &before, false);
+    const std::string page = Render(now, &before, false, width);
+    const std::string head = page.substr(0, page.find("…\n"));
+    ASSERT_TRUE(whole.starts_with(head)) << head;
+    EXPECT_EQ(whole[head.size()], ' ') << head;
   }
 }
 

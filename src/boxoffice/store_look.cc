@@ -17,7 +17,8 @@ Result<StoreLook> LookAtPostgres(std::string_view url) {
       const auto connection,
       sql::pg::Connection::Open({.url = std::string(url), .application_name = "boxoffice doctor"}));
   sql::pg::Batch batch;
-  batch.Add("SELECT current_setting('server_version'), " BOXOFFICE_PG_NOW_MS);
+  batch.Add("SELECT current_setting('server_version'), " BOXOFFICE_PG_NOW_MS
+            ", current_setting('fsync'), current_setting('full_page_writes')");
   const SystemClock clock;
   const Timestamp sent = clock.Now();
   BOXOFFICE_ASSIGN(const auto results, connection->Read(batch));
@@ -26,7 +27,12 @@ Result<StoreLook> LookAtPostgres(std::string_view url) {
   const std::string_view version = row.Text(0);
   // What time it was there while it was the middle here, as of now.
   const Timestamp there = FromUnixMs(row.Int(1)) + (received - sent) / 2;
-  return StoreLook{fmt::format("PostgreSQL {}", version.substr(0, version.find(' '))), there};
+  StoreLook look{fmt::format("PostgreSQL {}", version.substr(0, version.find(' '))), there};
+  if (row.Text(2) == "off")
+    look.risks.emplace_back("fsync is off: a crash of its machine loses what was sold");
+  if (row.Text(3) == "off")
+    look.risks.emplace_back("full_page_writes is off: a crash of its machine may leave torn pages");
+  return look;
 }
 
 Result<StoreLook> LookAtRedis(std::string_view url) {
@@ -34,9 +40,11 @@ Result<StoreLook> LookAtRedis(std::string_view url) {
   // A key for a cluster's sake: any of its servers will do. Where an ACL forbids INFO, pcall gives the error,
   // as a table.
   static const redis::Script script(
-      "local now, info = redis.call('TIME'), redis.pcall('INFO', 'server') "
+      "local now, info = redis.call('TIME'), redis.pcall('INFO') "
+      "local function of(name) return type(info) == 'string' and string.match(info, name .. ':(%S+)') or '' "
+      "end "
       "return {now[1] * 1000 + math.floor(now[2] / 1000), "
-      "type(info) == 'string' and string.match(info, 'redis_version:(%S+)') or ''}");
+      "of('redis_version'), of('maxmemory_policy'), of('aof_enabled')}");
   const SystemClock clock;
   const Timestamp sent = clock.Now();
   BOXOFFICE_ASSIGN(const redis::Reply reply,
@@ -44,19 +52,27 @@ Result<StoreLook> LookAtRedis(std::string_view url) {
   const Timestamp received = clock.Now();
   const Timestamp there = FromUnixMs(reply.value()[0].Int()) + (received - sent) / 2;
   const std::string_view version = reply.value()[1].Text();
-  return StoreLook{version.empty() ? "Redis" : fmt::format("Redis {}", version), there};
+  StoreLook look{version.empty() ? "Redis" : fmt::format("Redis {}", version), there};
+  const std::string_view policy = reply.value()[2].Text();
+  if (!policy.empty() && policy != "noeviction")
+    look.risks.push_back(
+        fmt::format("maxmemory-policy is {}: a key that is evicted is a lost place", policy));
+  if (reply.value()[3].Text() == "0")
+    look.risks.emplace_back("appendonly is no: a restart of it loses every place since its last snapshot");
+  return look;
 }
 
 }  // namespace
 
-Result<StoreLook> LookAtStore(std::string_view url) {
+Result<StoreLook> LookAtStore(std::string_view url, std::string_view service) {
   if (module::IsPostgres(url)) return LookAtPostgres(url);
   if (module::IsRedis(url)) return LookAtRedis(url);
   const std::filesystem::path folder = module::SqliteFolder(url);
   if (folder.empty()) return module::NoStoreFor(url, "a URL of SQLite, PostgreSQL or Redis");
+  const std::filesystem::path file = folder / fmt::format("{}.db", service);
   std::error_code error;
-  if (!std::filesystem::is_directory(folder, error))
-    return Fail(Code::kNotFound, "no_store", fmt::format("there is no folder {}", folder.string()));
+  if (!std::filesystem::is_regular_file(file, error))
+    return Fail(Code::kNotFound, "no_store", fmt::format("there is no {}", file.string()));
   return StoreLook{"SQLite", std::nullopt};
 }
 

@@ -4,6 +4,8 @@
 #include <cstdlib>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "base/check.h"
 #include "gateway/process.h"
 #include "platform/bus/bus_factory.h"
@@ -60,6 +62,20 @@ Result<Config> FromEnvironment(void (*add_keys)(config::Keys&, Config&)) {
 
 }  // namespace
 
+Result<void> CheckTimeouts() {
+  BOXOFFICE_ASSIGN(const auto payment, FromEnvironment<payment::PaymentConfig>(payment::AddKeys));
+  BOXOFFICE_ASSIGN(const auto reservation,
+                   FromEnvironment<reservation::ReservationConfig>(reservation::AddKeys));
+  const std::chrono::milliseconds call = reservation.calls.payment;
+  const std::chrono::milliseconds provider = payment.service.provider_timeout;
+  if (call > provider) return {};
+  return Fail(
+      Code::kInvalidArgument, "config",
+      fmt::format("step.payment_timeout_ms ({}) must be more than provider.timeout_ms ({}): a saga waits "
+                  "for payment, which waits for its provider",
+                  call.count(), provider.count()));
+}
+
 template <typename Service, typename Config>
 void System::AddService(Config config) {
   auto service = std::make_unique<Service>(*runtime_, std::move(config));
@@ -73,6 +89,9 @@ Result<void> System::AddModules() {
   BOXOFFICE_ASSIGN(reservation::ReservationConfig reservation,
                    FromEnvironment<reservation::ReservationConfig>(reservation::AddKeys));
   BOXOFFICE_TRY(reservation::CheckConfig(reservation));
+  BOXOFFICE_ASSIGN(relay::RelayConfig relay, FromEnvironment<relay::RelayConfig>(relay::AddKeys));
+  BOXOFFICE_TRY(relay::CheckConfig(relay));
+  relay.allow_networks = config_.allow_networks;
   BOXOFFICE_ASSIGN(audit::AuditConfig audit, FromEnvironment<audit::AuditConfig>(gateway::AddAuditKeys));
   AddService<queue::QueueModule, queue::QueueConfig>();
   AddService<seat::SeatModule, seat::SeatConfig>();
@@ -80,7 +99,7 @@ Result<void> System::AddModules() {
   AddService<payment::PaymentModule>(std::move(payment));
   AddService<reservation::ReservationModule>(std::move(reservation));
   AddService<ranking::RankingModule, ranking::RankingConfig>();
-  AddService<relay::RelayModule>(config_.relay);
+  AddService<relay::RelayModule>(std::move(relay));
 
   gateway::GatewayConfig config;
   config.address = config_.address;

@@ -21,7 +21,6 @@
 #include "platform/module/service_module.h"
 #include "platform/obs/metrics.h"
 #include "platform/otlp/exporter.h"
-#include "services/relay/module.h"
 
 namespace boxoffice::gateway {
 class GatewayModule;
@@ -32,18 +31,22 @@ namespace boxoffice {
 struct SystemConfig {
   std::filesystem::path data_dir;  // exists, and is this process' own (module::DataFolder)
   std::string address = "127.0.0.1";
-  uint16_t port = 8080;  // of the gateway; 0: a free one
-  relay::RelayConfig relay;
+  uint16_t port = 8080;        // of the gateway; 0: a free one
+  std::string allow_networks;  // the relay's target.allow_networks
   gateway::EdgeConfig edge;
   otlp::TraceConfig trace;
 };
+
+// Whether what the environment says of payment and of reservation goes together, in whichever form they run.
+// Error: config.
+[[nodiscard]] Result<void> CheckTimeouts();
 
 // Start and Stop from one thread.
 class System {
  public:
   // Opens the bus and makes the modules. What binds wallet and payment to the world outside (limits, an
-  // acquirer), and what reservation's sagas go by, come from the environment, by the keys that their own
-  // processes have. Errors: config, database_unavailable, schema_newer.
+  // acquirer), what reservation's sagas go by, and how the relay sends, come from the environment, by the
+  // keys that their own processes have. Errors: config, database_unavailable, schema_newer.
   [[nodiscard]] static Result<std::unique_ptr<System>> Make(SystemConfig config);
   ~System();
 

@@ -20,18 +20,35 @@ int64_t ActiveThroughout(std::span<const Second> window) {
   return fewest == kNone ? 0 : fewest;
 }
 
+// Whether the queue let somebody in past its cap. With more than that are those who were in before it was
+// lowered, and they only become fewer.
+bool ExceedsCap(std::span<const Second> seconds) {
+  const Second* before = nullptr;  // the last in which the queue told of itself
+  for (const Second& second : seconds) {
+    if (second.active < 0) continue;
+    if (before != nullptr && before->active_cap == second.active_cap &&
+        second.active > std::max(second.active_cap, before->active))
+      return true;
+    before = &second;
+  }
+  return false;
+}
+
 }  // namespace
 
 Admission JudgeAdmission(std::span<const Second> seconds) {
   Admission admission;
   int64_t admitted = 0;
   double target = 0;
-  for (const Second& second : seconds) admission.most_active = std::max(admission.most_active, second.active);
+  for (const Second& second : seconds) {
+    admission.most_active = std::max(admission.most_active, second.active);
+    if (second.active >= 0) admission.active_cap = second.active_cap;
+  }
+  admission.cap_exceeded = ExceedsCap(seconds);
   for (size_t i = 1; i < seconds.size(); ++i) {
     const Second& before = seconds[i - 1];
     const Second& after = seconds[i];
     if (before.admitted < 0 || after.admitted < 0 || !before.open || !after.open) continue;
-    admission.active_cap = after.active_cap;
     const double took = after.at_s - before.at_s;
     if (before.waiting <= 0 || after.waiting <= 0) continue;
     if (before.active >= before.active_cap || after.active >= after.active_cap) {

@@ -40,7 +40,8 @@ struct Admission {
   double target_per_s = 0;
   double measured_per_s = 0;
   int64_t most_active = 0;
-  int64_t active_cap = 0;
+  int64_t active_cap = 0;     // as it was last told
+  bool cap_exceeded = false;  // somebody was let in past it; one that is lowered ends nobody's session
   double at_cap_seconds = 0;  // it was the cap that limited it
   [[nodiscard]] double Accuracy() const { return target_per_s <= 0 ? 0 : measured_per_s / target_per_s; }
 };

@@ -55,6 +55,29 @@ TEST(Admission, SecondsAtTheCapWithoutALineOrOfAPausedQueueAreNotJudged) {
   EXPECT_DOUBLE_EQ(JudgeAdmission(seconds).seconds, 2);
 }
 
+TEST(Admission, OfASingleSecondTheCapIsKnown) {
+  EXPECT_EQ(JudgeAdmission(Busy(1)).active_cap, 1'000);
+  auto seconds = Busy(2);
+  seconds[1].active = seconds[1].admitted = -1;  // not told
+  seconds[1].active_cap = 0;
+  for (Second& second : seconds) second.open = false;
+  EXPECT_EQ(JudgeAdmission(seconds).active_cap, 1'000);
+}
+
+TEST(Admission, WhoIsInWhenTheCapIsLoweredStaysAndIsNoExcess) {
+  auto seconds = Busy(6);
+  for (size_t i = 2; i < seconds.size(); ++i) seconds[i].active_cap = 100;
+  for (size_t i = 3; i < seconds.size(); ++i) seconds[i].active = 300;
+  EXPECT_FALSE(JudgeAdmission(seconds).cap_exceeded);
+  seconds.back().active = 301;  // one was let in all the same
+  EXPECT_TRUE(JudgeAdmission(seconds).cap_exceeded);
+  seconds = Busy(6);
+  seconds.back().active = 1'000;
+  EXPECT_FALSE(JudgeAdmission(seconds).cap_exceeded);
+  seconds.back().active = 1'001;
+  EXPECT_TRUE(JudgeAdmission(seconds).cap_exceeded);
+}
+
 TEST(Advice, IsThreeQuartersOfWhatWasServedWell) {
   const Advice advice = Advise(Busy(10));
   EXPECT_DOUBLE_EQ(advice.capacity_per_s, 40);

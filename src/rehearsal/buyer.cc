@@ -55,6 +55,7 @@ Buyer::Next Buyer::Do(Step step, nanoseconds after) {
 Buyer::Next Buyer::End(Ending ending) { return {ending, Step::kJoin, {}}; }
 
 Buyer::Next Buyer::Leave(Ending ending) {
+  if (queue_token_.empty()) return End(ending);
   after_leaving_ = ending;
   return Do(Step::kLeave);
 }
@@ -101,11 +102,8 @@ Buyer::Next Buyer::Take(Step step, const Told& told, Random& random) {
 Buyer::Next Buyer::TakePlace(const Told& told, Random& random) {
   queue_token_ = FindJsonText(told.body, "token");
   const std::string_view state = FindJsonText(told.body, "state");
-  if (state == "ACTIVE") {
-    admitted_ = true;
-    const nanoseconds thinking = Hesitation(behaviour_->think, random);
-    return Do(by_map_ ? Step::kSeatMap : Step::kHold, thinking);
-  }
+  // Where the queue is OFF meanwhile, nobody is called any more, and nobody needs to be.
+  if (state == "ACTIVE" || FindJsonText(told.body, "queue_state") == "OFF") return GoIn(random);
   if (state != "WAITING") return End(Ending::kRefused);  // COMPLETED or EXPIRED
   if (patience_ == 0) {
     if (random.Below(2) == 0) return End(Ending::kLeftWaiting);  // the browser is closed: nobody is told
@@ -115,6 +113,12 @@ Buyer::Next Buyer::TakePlace(const Told& told, Random& random) {
   const int64_t refresh = std::clamp<int64_t>(
       FindJsonInteger(told.body, "refresh_interval_s", kDefaultRefresh), 1, kLongestRefresh);
   return Do(Step::kPoll, seconds(refresh));
+}
+
+Buyer::Next Buyer::GoIn(Random& random) {
+  admitted_ = true;
+  const nanoseconds thinking = Hesitation(behaviour_->think, random);
+  return Do(by_map_ ? Step::kSeatMap : Step::kHold, thinking);
 }
 
 Buyer::Next Buyer::TakeHold(const Told& told, Random& random) {
@@ -142,8 +146,10 @@ Buyer::Next Buyer::TakePaid(const Told& told, Random& random) {
 Buyer::Next Buyer::TakeReservation(const Told& told, Random& random) {
   const std::string_view state = FindJsonText(told.body, "state");
   if (state == "CONFIRMED") return TakePaid(told, random);
-  if (state == "HELD" && !paying_) return TakeHold(told, random);
-  if (state == "CONFIRMING" || state == "COMPENSATING" || state == "CANCELLING") {
+  // While seats are being held for it, it is HELD without an end of that.
+  const bool being_held = state == "HELD" && FindJsonText(told.body, "hold_expires_at").empty();
+  if (state == "HELD" && !paying_ && !being_held) return TakeHold(told, random);
+  if ((being_held && !paying_) || state == "CONFIRMING" || state == "COMPENSATING" || state == "CANCELLING") {
     if (++again_ >= behaviour_->attempts * 3) return End(Ending::kGaveUp);
     return {{}, Step::kAsk, kAskPending};
   }
@@ -166,6 +172,7 @@ Buyer::Next Buyer::Choose(std::vector<uint32_t> seats, Random&) {
 Buyer::Next Buyer::Refused(Step step, const Told& told, Random& random) {
   const std::string_view code = FindJsonText(told.body, "code");
   if (code == "idempotency_key_running") return AskAgain(step, told, random);
+  if (step == Step::kJoin && code == "queue_off") return GoIn(random);
   if (step == Step::kHold && code == "seats_taken") return ChooseAnew(random);
   if (step == Step::kHold && code == "not_enough_seats") {
     if (party_ == 1) return Leave(Ending::kNoSeats);

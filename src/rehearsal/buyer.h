@@ -80,7 +80,7 @@ class Buyer {
   [[nodiscard]] std::optional<Ending> SeeSoldOut() const;
 
   // What his requests need.
-  [[nodiscard]] const std::string& queue_token() const { return queue_token_; }
+  [[nodiscard]] const std::string& queue_token() const { return queue_token_; }  // empty: he needs none
   [[nodiscard]] const std::string& reservation() const { return reservation_; }
   [[nodiscard]] const std::vector<uint32_t>& seats() const { return seats_; }  // empty: best available
   [[nodiscard]] int party() const { return party_; }
@@ -93,10 +93,12 @@ class Buyer {
  private:
   Next Do(Step step, std::chrono::nanoseconds after = {});
   static Next End(Ending ending);
-  // Frees his place for those who wait, then ends.
+  // Frees his place for those who wait, if he has one, then ends.
   Next Leave(Ending ending);
   Next AskAgain(Step step, const Told& told, Random& random);
   Next TakePlace(const Told& told, Random& random);
+  // To choose seats: he has been admitted, or the show has no queue.
+  Next GoIn(Random& random);
   Next TakeHold(const Told& told, Random& random);
   Next TakePaid(const Told& told, Random& random);
   Next TakeReservation(const Told& told, Random& random);

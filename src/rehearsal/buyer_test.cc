@@ -109,12 +109,35 @@ TEST_F(BuyerTest, WhatIsNotKnownYetIsAskedForUntilItIs) {
   Buyer buyer = Make(behaviour);
   (void)Take(buyer, Step::kJoin, 200, kActive);
   EXPECT_EQ(Take(buyer, Step::kHold, 202, R"({"id":"r9","state":"HELD"})").step, Step::kAsk);
-  EXPECT_EQ(Take(buyer, Step::kAsk, 200, R"({"id":"r9","amount":5,"currency":"KRW","state":"HELD"})").step,
+  EXPECT_EQ(Take(buyer, Step::kAsk, 200,
+                 R"({"id":"r9","amount":0,"currency":"KRW","state":"HELD","hold_expires_at":null})")
+                .step,
+            Step::kAsk)
+      << "what it costs is not known either";
+  EXPECT_EQ(Take(buyer, Step::kAsk, 200,
+                 R"({"id":"r9","amount":5,"currency":"KRW","state":"HELD",)"
+                 R"("hold_expires_at":"2026-11-22T10:05:00.000Z"})")
+                .step,
             Step::kTopUp);
+  EXPECT_EQ(buyer.amount(), 5);
   (void)Take(buyer, Step::kTopUp, 201, "{}");
   EXPECT_EQ(Take(buyer, Step::kPay, 202, R"({"id":"r9","state":"CONFIRMING"})").step, Step::kAsk);
   EXPECT_EQ(Take(buyer, Step::kAsk, 200, R"({"id":"r9","state":"CONFIRMING"})").step, Step::kAsk);
   EXPECT_EQ(Take(buyer, Step::kAsk, 200, R"({"id":"r9","state":"CONFIRMED"})").ending, Ending::kBought);
+}
+
+TEST_F(BuyerTest, WhereTheQueueIsOffHeGoesOnWithoutAToken) {
+  const Behaviour behaviour = Plain();
+  Buyer buyer = Make(behaviour);
+  EXPECT_EQ(Take(buyer, Step::kJoin, 409, R"({"code":"queue_off"})").step, Step::kHold);
+  EXPECT_TRUE(buyer.admitted());
+  EXPECT_EQ(buyer.queue_token(), "");
+  EXPECT_EQ(buyer.Choose({}, random_).ending, Ending::kNoSeats) << "there is no place to be given up";
+
+  Buyer waiting = Make(behaviour);
+  EXPECT_EQ(Take(waiting, Step::kJoin, 200, kWaiting).step, Step::kPoll);
+  EXPECT_EQ(Take(waiting, Step::kPoll, 200, R"({"token":"t1","state":"WAITING","queue_state":"OFF"})").step,
+            Step::kHold);
 }
 
 TEST_F(BuyerTest, SomeLeaveTheQueueSomeTheirSeatsAndSomeRegretIt) {

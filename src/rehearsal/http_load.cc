@@ -201,16 +201,17 @@ void HttpLoad::Run(const LoadPlan& plan) {
 void HttpLoad::RunOpenLoop(const LoadPlan& plan) {
   auto tidy_at = SteadyClock::now() + std::chrono::seconds(1);
   while (!Interrupted()) {
+    // First, as it may make something due, which would otherwise wait for what was due next before.
+    if (SteadyClock::now() >= tidy_at) {
+      Tidy(plan, SteadyClock::now());
+      tidy_at += std::chrono::seconds(1);
+    }
     const auto next = AskDue(plan);
     const auto now = SteadyClock::now();
     if (now >= plan.until || next == SteadyClock::time_point::max()) {
       exhausted_ = exhausted_ || now >= plan.until;
       if (under_way_ == 0) return;
       if (now - last_event_ > plan.stall_limit) return;
-    }
-    if (now >= tidy_at) {
-      Tidy(plan, now);
-      tidy_at += std::chrono::seconds(1);
     }
     // With no connection free, it is an answer that is waited for.
     Wait(plan, std::min(idle_.empty() ? tidy_at : next, tidy_at) - now);

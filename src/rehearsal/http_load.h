@@ -55,7 +55,7 @@ struct LoadPlan {
   std::chrono::seconds stall_limit{30};  // with no answer at all for so long, the rest is given up
   // An answer that takes longer is not waited for: its connection is opened again (status 0).
   std::chrono::seconds request_limit{3600};
-  std::function<void()> each_second;  // may be empty; called in an open loop
+  std::function<void()> each_second;  // may be empty; called in an open loop; may make something due
 };
 
 // Not thread-safe.

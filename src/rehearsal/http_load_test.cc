@@ -171,6 +171,34 @@ TEST_F(HttpLoadTest, AnOpenLoopAsksNothingBeforeItIsDue) {
   EXPECT_GE(asked_at, due);
 }
 
+TEST_F(HttpLoadTest, WhatASecondMakesDueIsAskedInThatSecond) {
+  constexpr int kSeconds = 4;
+  int seconds = 0;
+  int asked = 0;
+  int answered = 0;
+  int told_by_its_end = 0;
+  // Nothing else is due until the end, as in the quiet seconds of a sale.
+  const auto end = SteadyClock::now() + std::chrono::seconds(60);
+  LoadPlan plan;
+  plan.due = [&] {
+    if (asked < seconds) return SteadyClock::now();
+    return seconds == kSeconds ? SteadyClock::time_point::max() : end;
+  };
+  plan.ask = [&](std::string& out, uint64_t&) {
+    ++asked;
+    out += "POST /echo/1 HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n";
+    return true;
+  };
+  plan.take = [&](const Answer&) { ++answered; };
+  plan.each_second = [&] {
+    if (seconds > 0 && answered == seconds) ++told_by_its_end;
+    ++seconds;
+  };
+  load_->Run(plan);
+  // A machine that stands still for a second shows nothing of that one.
+  EXPECT_GT(told_by_its_end, 0);
+}
+
 // A server that was there and whose packets go nowhere now, as those of a machine that is gone: one whose
 // queue of connections is full takes no more.
 class Unreachable {

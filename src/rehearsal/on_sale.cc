@@ -88,6 +88,7 @@ class Player {
     return MoreArrive() ? start_ + arrivals_[people_.size()] : Time::max();
   }
   [[nodiscard]] Time Due() const {
+    if (figures_.cancelled_s) return Time::max();
     return events_.empty() ? NextArrival() : std::min(NextArrival(), events_.top().at);
   }
 
@@ -121,7 +122,8 @@ class Player {
     const Person& person = people_[tag];
     const Buyer& buyer = person.buyer;
     const std::string& jwt = tokens_[tag];
-    const std::string queue = fmt::format("X-Queue-Token: {}\r\n", buyer.queue_token());
+    const std::string queue =  // a show whose queue is OFF gives no token
+        buyer.queue_token().empty() ? "" : fmt::format("X-Queue-Token: {}\r\n", buyer.queue_token());
     const std::string key =
         fmt::format("Idempotency-Key: {}-{}-{}\r\n", options_.run, tag, buyer.operation());
     const std::string reservation = fmt::format("/v1/reservations/{}", buyer.reservation());
@@ -165,6 +167,7 @@ class Player {
   }
 
   void Take(const Answer& answer) {
+    if (answer.status == 0 && Interrupted()) return;  // cut off by us, not by the system
     if (answer.tag == kWatchQueue) return TakeQueue(answer);
     if (answer.tag == kWatchShow) return TakeShow(answer);
     Person& person = people_[answer.tag];
@@ -215,8 +218,8 @@ class Player {
       std::string_view code = answer.status == 0 ? "no_answer" : FindJsonText(answer.body, "code");
       std::string name = fmt::format("{} {}", StepName(person.step), code);
       if (code.empty()) name += fmt::format("http_{}", answer.status);
-      const bool expected =
-          code == "seats_taken" || code == "not_enough_seats" || code == "idempotency_key_running";
+      const bool expected = code == "seats_taken" || code == "not_enough_seats" ||
+                            code == "idempotency_key_running" || code == "queue_off";
       ++(expected ? figures_.refusals : figures_.errors)[name];
       return;
     }
@@ -248,7 +251,12 @@ class Player {
     if (!options_.operator_jwt.empty()) events_.push({start_, kWatchQueue});
   }
   void TakeQueue(const Answer& answer) {
-    if (answer.status != 200) return;
+    if (answer.status != 200) {
+      figures_.watch_failure = answer.status == 0
+                                   ? "no answer"
+                                   : fmt::format("{} {}", answer.status, FindJsonText(answer.body, "code"));
+      return;
+    }
     second_.waiting = FindJsonInteger(answer.body, "waiting", -1);
     second_.active = FindJsonInteger(answer.body, "active", -1);
     second_.admitted = FindJsonInteger(answer.body, "admitted", -1);
@@ -261,8 +269,11 @@ class Player {
     second_.free = FindJsonInteger(answer.body, "free", -1);
     second_.held = FindJsonInteger(answer.body, "held", -1);
     second_.sold = FindJsonInteger(answer.body, "sold", -1);
+    figures_.kept_for_channels = FindJsonInteger(answer.body, "kept_for_channels", 0);
+    if (FindJsonText(answer.body, "state") == "CANCELLED" && !figures_.cancelled_s)
+      figures_.cancelled_s = Seconds();
     if (second_.free == 0 && !figures_.none_free_s) figures_.none_free_s = Seconds();
-    if (second_.free != 0 || second_.held != 0 || sold_out_) return;
+    if (second_.free != 0 || second_.held != 0 || figures_.kept_for_channels != 0 || sold_out_) return;
     sold_out_ = true;
     figures_.sold_out_s = Seconds();
   }

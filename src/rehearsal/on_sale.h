@@ -39,7 +39,7 @@ struct OnSaleOptions {
 
 struct StepFigures {
   Histogram latency;   // of answers, from when the buyer meant to ask; without those that say that it is busy
-  uint64_t asked = 0;  // answered or lost
+  uint64_t asked = 0;  // answered or lost, but not by Ctrl-C
   uint64_t overloaded = 0;  // 429, 503 and other faults, and no answer
 };
 
@@ -57,7 +57,11 @@ struct OnSaleFigures {
   std::vector<Second> seconds;
   std::chrono::nanoseconds elapsed{0};
   std::optional<double> none_free_s;  // since the opening: the system said that no seat is free, for now
-  std::optional<double> sold_out_s;   // since the opening: the system said that no seat is free or held
+  // Since the opening: the system said that no seat is free, held, or kept for the buyers of a channel.
+  std::optional<double> sold_out_s;
+  int64_t kept_for_channels = 0;      // free seats, but for these buyers alone; as last told
+  std::optional<double> cancelled_s;  // since the opening: the system said that the show is cancelled
+  std::string watch_failure;          // the last refusal to tell of the queue, "403 forbidden"; empty: none
   Histogram behind;                   // how late requests were sent
   [[nodiscard]] uint64_t Requests() const;
   [[nodiscard]] uint64_t ErrorCount() const;
@@ -67,8 +71,8 @@ struct OnSaleFigures {
 };
 
 // `tokens`: a JWT for each buyer; they are as many as options.arrivals.buyers. `progress` is called each
-// second. Ends when every buyer has ended, when the time is over, or if Interrupted(). Errors: those of
-// HttpLoad::Connect.
+// second. Ends when every buyer has ended, when the time is over, when the show is cancelled, or if
+// Interrupted(). Errors: those of HttpLoad::Connect.
 [[nodiscard]] Result<OnSaleFigures> PlayOnSale(const OnSaleOptions& options, std::vector<std::string> tokens,
                                                const std::function<void(const Second& second)>& progress);
 

@@ -34,10 +34,45 @@ void AppendSteps(std::string& text, const OnSaleFigures& figures) {
   }
 }
 
+// The queue was, at least once.
+bool Watched(const OnSaleFigures& figures) {
+  return std::ranges::any_of(figures.seconds, [](const Second& second) { return second.active >= 0; });
+}
+
+// Of a sale that was broken off there is none.
+Advice AdviceOf(const OnSaleFigures& figures) {
+  return figures.cancelled_s ? Advice{} : Advise(figures.seconds);
+}
+std::string AdviceText(const OnSaleFigures& figures) {
+  return figures.cancelled_s ? "no advice: the show was cancelled meanwhile" : Explain(AdviceOf(figures));
+}
+
+void AppendSoldOut(std::string& text, const OnSaleFigures& figures) {
+  const auto after = [](const std::optional<double>& seconds) {
+    return seconds ? fmt::format("after {:.1f} s", *seconds) : std::string("not");
+  };
+  auto sink = std::back_inserter(text);
+  if (figures.cancelled_s)
+    fmt::format_to(sink, "  CANCELLED      {}: the rest was not played\n", after(figures.cancelled_s));
+  fmt::format_to(sink, "  sold out       {}{}; nothing free for the first time {}{}\n",
+                 after(figures.sold_out_s),
+                 figures.sold_out_s && figures.seats_bought == 0
+                     ? ", though these buyers bought nothing: all seats are sold or blocked"
+                     : "",
+                 after(figures.none_free_s),
+                 figures.kept_for_channels == 0
+                     ? ""
+                     : fmt::format("; {} seats are kept for channels", figures.kept_for_channels));
+}
+
 void AppendAdmission(std::string& text, const Report& report) {
   auto sink = std::back_inserter(text);
-  if (!report.watched) {
-    fmt::format_to(sink, "  admission      not watched: that takes an operator's token\n");
+  if (!Watched(report.figures)) {
+    const std::string& failure = report.figures.watch_failure;
+    fmt::format_to(sink, "  admission      not watched: {}\n",
+                   report.options.operator_jwt.empty() ? "that takes an operator's token"
+                   : failure.empty()                   ? "it did not come to that"
+                                                       : failure);
     return;
   }
   const Admission admission = JudgeAdmission(report.figures.seconds);
@@ -47,11 +82,12 @@ void AppendAdmission(std::string& text, const Report& report) {
         "  admission      {:.1f}/s of {:.1f}/s ({:.1f} %), over {:.0f} s with a line and below the cap\n",
         admission.measured_per_s, admission.target_per_s, admission.Accuracy() * 100, admission.seconds);
   } else {
-    fmt::format_to(sink, "  admission      not judged: nobody waited while the queue was below its cap\n");
+    fmt::format_to(sink,
+                   "  admission      not judged: that takes two seconds in a row in which the queue is open "
+                   "and below its cap, and somebody waits\n");
   }
   fmt::format_to(sink, "  active         {} at most, cap {}{}; at the cap for {:.0f} s\n",
-                 admission.most_active, admission.active_cap,
-                 admission.most_active > admission.active_cap && admission.active_cap > 0 ? ": EXCEEDED" : "",
+                 admission.most_active, admission.active_cap, admission.cap_exceeded ? ": EXCEEDED" : "",
                  admission.at_cap_seconds);
 }
 
@@ -141,18 +177,14 @@ std::string RenderTable(const Report& report) {
   fmt::format_to(sink, "  buyers         {}unfinished {}\n", endings, figures.unfinished);
   fmt::format_to(sink, "  sold           {} seats in {} reservations, of which {} seats were given back\n",
                  figures.seats_bought, figures.confirmed, figures.seats_cancelled);
-  const auto after = [](const std::optional<double>& seconds) {
-    return seconds ? fmt::format("after {:.1f} s", *seconds) : std::string("not");
-  };
-  fmt::format_to(sink, "  sold out       {}; nothing free for the first time {}\n", after(figures.sold_out_s),
-                 after(figures.none_free_s));
+  AppendSoldOut(text, figures);
   AppendAdmission(text, report);
   for (const auto& [code, count] : figures.refusals)
     fmt::format_to(sink, "  refused        {:<28} {}\n", code, count);
   fmt::format_to(sink, "  errors         {}\n", figures.ErrorCount());
   for (const auto& [code, count] : figures.errors)
     fmt::format_to(sink, "                 {:<28} {}\n", code, count);
-  fmt::format_to(sink, "  advice         {}\n", Explain(Advise(figures.seconds)));
+  fmt::format_to(sink, "  advice         {}\n", AdviceText(figures));
   if (figures.HeldUp())
     fmt::format_to(sink,
                    "  CAUTION        requests were sent {:.0f} ms late (p99): give it --connections, or "
@@ -169,7 +201,7 @@ std::string RenderTable(const Report& report) {
 std::string RenderJson(const Report& report) {
   const OnSaleFigures& figures = report.figures;
   const Admission admission = JudgeAdmission(figures.seconds);
-  const Advice advice = Advise(figures.seconds);
+  const Advice advice = AdviceOf(figures);
   json::object endings;
   for (size_t i = 0; i < kEndings; ++i) endings[EndingName(static_cast<Ending>(i))] = figures.endings[i];
   const json::object object{
@@ -190,12 +222,15 @@ std::string RenderJson(const Report& report) {
       {"seats_cancelled", figures.seats_cancelled},
       {"none_free_s", figures.none_free_s ? json::value(*figures.none_free_s) : json::value(nullptr)},
       {"sold_out_s", figures.sold_out_s ? json::value(*figures.sold_out_s) : json::value(nullptr)},
-      {"admission", json::object{{"watched", report.watched},
+      {"kept_for_channels", figures.kept_for_channels},
+      {"cancelled_s", figures.cancelled_s ? json::value(*figures.cancelled_s) : json::value(nullptr)},
+      {"admission", json::object{{"watched", Watched(figures)},
                                  {"judged_s", admission.seconds},
                                  {"target_per_s", admission.target_per_s},
                                  {"measured_per_s", admission.measured_per_s},
                                  {"most_active", admission.most_active},
                                  {"active_cap", admission.active_cap},
+                                 {"cap_exceeded", admission.cap_exceeded},
                                  {"at_cap_s", admission.at_cap_seconds}}},
       {"refusals", CountsOf(figures.refusals)},
       {"errors", CountsOf(figures.errors)},
@@ -204,7 +239,7 @@ std::string RenderJson(const Report& report) {
                               {"limit_seen", advice.limit_seen},
                               {"rate_per_s", advice.rate_per_s},
                               {"active_cap", advice.active_cap},
-                              {"text", Explain(advice)}}},
+                              {"text", AdviceText(figures)}}},
       {"generator", json::object{{"behind_p50_ms", Millis(figures.behind.Percentile(0.5))},
                                  {"behind_p99_ms", Millis(figures.behind.Percentile(0.99))},
                                  {"held_up", figures.HeldUp()}}},

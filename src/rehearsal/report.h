@@ -16,7 +16,6 @@ struct Report {
   std::string show;
   OnSaleOptions options;
   OnSaleFigures figures;
-  bool watched = false;  // the queue was, by an operator
   bool audited = false;
   bool audit_clean = false;
   std::string audit_json;  // as the system gave it; empty: not audited, see audit_failure
