@@ -31,6 +31,18 @@ async function brokenAmounts(page) {
     }));
 }
 
+// Whoever reads text at twice its size scrolls in one direction alone (WCAG 1.4.4).
+const kDoubled = ['seats', 'checkout', 'wallet'];
+async function widthDoubled(page) {
+  await page.setViewportSize(kForms.phone);
+  return page.evaluate(() => {
+    document.documentElement.style.fontSize = '200%';
+    const wide = document.documentElement.scrollWidth - innerWidth;
+    document.documentElement.style.fontSize = '';
+    return wide;
+  });
+}
+
 // A page is loaded once for a language; the rest changes while it is open, as it does for people. A theme changes colours alone.
 async function lookAt(page, [name, path, ready]) {
   const found = [];
@@ -46,6 +58,8 @@ async function lookAt(page, [name, path, ready]) {
     const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     if (wide > 0) found.push(`${name} ${form}: ${wide} px wider than the screen`);
   }
+  const wide = kDoubled.includes(name) ? await widthDoubled(page) : 0;
+  if (wide > 0) found.push(`${name} phone: ${wide} px wider than the screen where text is twice as large`);
   found.push(...(await brokenAmounts(page)).map((broken) => `${name}: ${broken}`));
   return found;
 }

@@ -9,7 +9,7 @@ let system;
 let browser;
 let shows;
 let operator;
-let visit, leave, seatsOf, fund, holdSeat; // people.mjs
+let visit, leave, seatsOf, fund, holdSeat, showOf; // people.mjs
 let platform; // a data platform that takes what it is sent, unless told otherwise
 
 async function startPlatform() {
@@ -33,7 +33,7 @@ before(async () => {
   browser = await startBrowser();
   shows = await demoShows(system.url);
   operator = await signedIn(system.url, 'olga', 'operator');
-  ({ visit, leave, seatsOf, fund, holdSeat } = gather(system, browser));
+  ({ visit, leave, seatsOf, fund, holdSeat, showOf } = gather(system, browser));
   await fund('mina', 500_000);
   const { call, held } = await holdSeat('mina', shows.hall.id);
   assert.equal((await call('POST', `/v1/reservations/${held.id}/confirm`, {}, { 'Idempotency-Key': 'confirm-mina' })).status, 200);
@@ -237,13 +237,10 @@ test('a show’s rules are changed, and a category’s price', async () => {
 });
 
 test('what is asked for without a connection fails at once, and is not done when there is one again', async () => {
-  const concert = await operator('POST', '/v1/admin/concerts', { title: 'Stays On', artist: '', venue: 'Hall' }, { 'Idempotency-Key': 'stays-concert' });
-  const { body: show } = await operator('POST', '/v1/admin/shows', {
-    concert_id: concert.body.id, starts_at: new Date(Date.now() + 86_400_000).toISOString(), currency: 'USD', grid: [{ name: 'A', rows: 2, seats_per_row: 5, category: 'R' }], prices: { R: 1_000 },
-  }, { 'Idempotency-Key': 'stays-show' });
+  const show = await showOf('Stays On', { currency: 'USD' });
   const chief = await atConsole({ allowed: [/ERR_INTERNET_DISCONNECTED/] });
   const { page } = chief;
-  await page.goto(`/operator/shows/${show.id}`);
+  await page.goto(`/operator/shows/${show}`);
   await page.getByLabel('Cancellation fee per seat (USD, minor units)').waitFor();
   await page.getByRole('button', { name: 'Cancel this show' }).click();
   const dialog = page.getByRole('dialog');
@@ -252,10 +249,10 @@ test('what is asked for without a connection fails at once, and is not done when
   await dialog.getByRole('button', { name: 'Cancel and pay back' }).click();
   await dialog.getByText('There is no connection.').waitFor();
   await dialog.getByRole('button', { name: 'Keep it' }).click();
-  const read = page.waitForResponse((response) => response.url().endsWith(`/v1/admin/shows/${show.id}`) && response.ok());
+  const read = page.waitForResponse((response) => response.url().endsWith(`/v1/admin/shows/${show}`) && response.ok());
   await chief.context.setOffline(false);
   await read;
-  assert.equal((await operator('GET', `/v1/admin/shows/${show.id}`)).body.state, 'ON_SALE');
+  assert.equal((await operator('GET', `/v1/admin/shows/${show}`)).body.state, 'ON_SALE');
   await leave(chief);
 });
 
@@ -282,8 +279,8 @@ test('a platform is added and tested, what it refuses is dead, and is sent again
   platform.status = 200;
   await target.getByRole('button', { name: 'Switch on' }).click();
   await target.getByText('on', { exact: true }).waitFor();
-  await target.getByRole('button', { name: 'Send all dead ones again' }).click();
-  await target.getByText(/^1 on their way again/).waitFor();
+  await target.getByRole('button', { name: 'Send all that it has not got now' }).click();
+  await target.getByText(/^1 on their way/).waitFor();
   await until(async () => (await log.getByRole('row', { name: /relay\.test.*delivered/ }).count()) === 2, 'both to be delivered');
   await log.getByRole('button', { name: 'Body' }).first().click();
   await log.locator('pre').getByText(/relay\.test/).waitFor();
@@ -343,11 +340,8 @@ test('a dead letter says who could not take it and why, and is replayed', async 
 });
 
 test('a draw is begun and opened, and its proof holds for everybody who took part', async () => {
-  const concert = await operator('POST', '/v1/admin/concerts', { title: 'Drawn Night', artist: '', venue: 'Hall' }, { 'Idempotency-Key': 'drawn-concert' });
-  const { body: show } = await operator('POST', '/v1/admin/shows', {
-    concert_id: concert.body.id, starts_at: new Date(Date.now() + 86_400_000).toISOString(), currency: 'KRW', grid: [{ name: 'A', rows: 2, seats_per_row: 5, category: 'R' }], prices: { R: 1_000 },
-  }, { 'Idempotency-Key': 'drawn-show' });
-  await operator('PATCH', `/v1/admin/shows/${show.id}/queue`, { active_cap: 1 });
+  const show = await showOf('Drawn Night', {});
+  await operator('PATCH', `/v1/admin/shows/${show}/queue`, { active_cap: 1 });
   const chief = await atConsole();
   const { page } = chief;
   await page.goto('/operator/queues');
@@ -366,11 +360,11 @@ test('a draw is begun and opened, and its proof holds for everybody who took par
   const people = [];
   for (const user of ['lot1', 'lot2', 'lot3', 'lot4']) {
     const call = await signedIn(system.url, user);
-    people.push({ call, turn: (await call('POST', `/v1/shows/${show.id}/queue`)).body });
+    people.push({ call, turn: (await call('POST', `/v1/shows/${show}/queue`)).body });
   }
   // What each of them sees in the waiting room before it.
   const buyer = await visit({ user: 'lot1' });
-  await buyer.page.goto(`/waiting/${show.id}`);
+  await buyer.page.goto(`/waiting/${show}`);
   await buyer.page.getByText('The sale has not begun.').waitFor();
   await isAccessible(buyer.page);
   await queue.getByText('Draw', { exact: true }).click();
@@ -505,17 +499,38 @@ test('an operator imports a seating plan, is told which line is wrong, looks at 
   await leave(chief);
 });
 
-test('the seats of a draft that was cancelled are seen by operators, and buyers never hear of it', async () => {
-  const concert = await operator('POST', '/v1/admin/concerts', { title: 'Never Announced', artist: '', venue: 'Hall' }, { 'Idempotency-Key': 'never-concert' });
-  const { body: show } = await operator('POST', '/v1/admin/shows', {
-    concert_id: concert.body.id, starts_at: new Date(Date.now() + 86_400_000).toISOString(), currency: 'KRW', draft: true, grid: [{ name: 'A', rows: 2, seats_per_row: 5, category: 'R' }], prices: { R: 1_000 },
-  }, { 'Idempotency-Key': 'never-show' });
-  assert.ok((await operator('POST', `/v1/admin/shows/${show.id}/cancel`, { reason: 'no deal' })).status <= 202);
-  await until(async () => (await operator('GET', `/v1/admin/shows/${show.id}`)).body.state === 'CANCELLED', 'the show to be cancelled');
-  for (const path of [`shows/${show.id}`, `concerts/${concert.body.id}`]) assert.equal((await fetch(`${system.url}/v1/${path}`)).status, 404);
+test('a plan’s quoted fields are read as the server reads them, and what is not UTF-8 is refused with its line', async () => {
   const chief = await atConsole();
   const { page } = chief;
-  await page.goto(`/operator/shows/${show.id}`);
+  await page.goto('/operator/shows/new');
+  const file = page.getByLabel(/^Seating plan/);
+  const give = (...parts) => file.setInputFiles({ name: 'plan.csv', mimeType: 'text/csv', buffer: Buffer.concat(parts.map((part) => Buffer.from(part))) });
+  const many = Array.from({ length: 45 }, (_, i) => `Floor,1,${i + 3},Tier ${i}`).join('\r\n');
+  await give('\uFEFFsection,row,number,"category"\r\n"Upper, left",1,1,"Gold, ""near"""\r\nFloor,1,2,Silver\r\n', many);
+  await page.getByLabel('Gold, "near"').fill('70000');
+  await page.getByLabel('Silver').waitFor();
+  await page.getByLabel('Tier 44').waitFor();
+  assert.equal(await page.locator('fieldset.legend input').count(), 47);
+  await give('section,row,number,category\n', [0xb0, 0xa1], ',1,1,Gold\n'); // CP949
+  await page.getByText('not UTF-8: line 2').waitFor();
+  assert.equal(await page.locator('fieldset.legend input').count(), 0);
+  assert.equal(await page.getByRole('button', { name: 'Import as a draft' }).isDisabled(), true);
+  await isAccessible(page);
+  await give('section,row,number,category\nFloor,1,1,Gold\n');
+  await page.getByLabel('Gold').waitFor();
+  await page.getByText('not UTF-8').waitFor({ state: 'hidden' });
+  await leave(chief);
+});
+
+test('the seats of a draft that was cancelled are seen by operators, and buyers never hear of it', async () => {
+  const show = await showOf('Never Announced', { draft: true });
+  assert.ok((await operator('POST', `/v1/admin/shows/${show}/cancel`, { reason: 'no deal' })).status <= 202);
+  let told;
+  await until(async () => (told = (await operator('GET', `/v1/admin/shows/${show}`)).body).state === 'CANCELLED', 'the show to be cancelled');
+  for (const path of [`shows/${show}`, `concerts/${told.concert_id}`]) assert.equal((await fetch(`${system.url}/v1/${path}`)).status, 404);
+  const chief = await atConsole();
+  const { page } = chief;
+  await page.goto(`/operator/shows/${show}`);
   await page.locator('.map canvas[data-view]').waitFor();
   await leave(chief);
 });

@@ -2,7 +2,7 @@
 // connections, holds that end. Run it by itself with `node journeys_test.mjs`.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { clickSeat, enter, gather, isAccessible, until } from './people.mjs';
+import { clickSeat, enter, gather, inDays, isAccessible, until } from './people.mjs';
 import { demoShows, signedIn, startBrowser, startSystem } from './system.mjs';
 
 let system;
@@ -30,13 +30,10 @@ after(async () => {
 });
 
 test('a concert says the lowest price that somebody can pay, in its currency', async () => {
-  const concert = await operator('POST', '/v1/admin/concerts', { title: 'Two Cities', artist: '', venue: 'Hall' }, { 'Idempotency-Key': 'cities' });
-  for (const [i, [currency, price]] of [['KRW', 2_000], ['USD', 600], ['KRW', 500]].entries()) {
-    const made = await operator('POST', '/v1/admin/shows', {
-      concert_id: concert.body.id, starts_at: new Date(Date.now() + (i + 1) * 86_400_000).toISOString(), currency, grid: [{ name: 'A', rows: 1, seats_per_row: 2, category: 'R' }], prices: { R: price },
-    }, { 'Idempotency-Key': `city-${i}` });
-    if (i === 2) assert.equal((await operator('POST', `/v1/admin/shows/${made.body.id}/cancel`, { reason: 'storm' })).status, 202);
-  }
+  await showOf('Two Cities', { prices: { R: 2_000 } });
+  await showOf('Two Cities', { starts_at: inDays(2), currency: 'USD', prices: { R: 600 } });
+  const cheapest = await showOf('Two Cities', { starts_at: inDays(3), prices: { R: 500 } });
+  assert.equal((await operator('POST', `/v1/admin/shows/${cheapest}/cancel`, { reason: 'storm' })).status, 202);
   const somebody = await visit({});
   await somebody.page.goto('/');
   await somebody.page.locator('.card', { hasText: 'Two Cities' }).getByText('from ₩2,000', { exact: true }).waitFor();

@@ -1,5 +1,6 @@
 // What people do at their browsers, for the tests: whoever visits a system, and how they get about.
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { person, seatPoint, signedIn, violations } from './system.mjs';
 
 export function gather(system, browser) {
@@ -34,20 +35,22 @@ export function gather(system, browser) {
     return { call, held: held.body };
   }
 
-  // A show of ten seats for 1,000 minor units each.
+  // A show of ten seats, tomorrow and for 1,000 minor units each unless `terms` say otherwise. Those of one title are of one concert.
   async function showOf(title, terms) {
     const operator = await signedIn(system.url, 'olga', 'operator');
-    const concert = await operator('POST', '/v1/admin/concerts', { title, artist: '', venue: 'Hall' }, { 'Idempotency-Key': `concert-${title}` });
+    const concert = await operator('POST', '/v1/admin/concerts', { title, artist: '', venue: 'Hall' }, { 'Idempotency-Key': `concert-${encodeURIComponent(title)}` });
     const made = await operator('POST', '/v1/admin/shows', {
-      concert_id: concert.body.id, starts_at: new Date(Date.now() + 86_400_000).toISOString(), currency: 'KRW', ...terms,
-      grid: [{ name: 'A', rows: 2, seats_per_row: 5, category: 'R' }], prices: { R: 1_000 },
-    }, { 'Idempotency-Key': `show-${title}` });
+      concert_id: concert.body.id, starts_at: inDays(1), currency: 'KRW',
+      grid: [{ name: 'A', rows: 2, seats_per_row: 5, category: 'R' }], prices: { R: 1_000 }, ...terms,
+    }, { 'Idempotency-Key': randomUUID() });
     assert.equal(made.status, 201, JSON.stringify(made.body));
     return made.body.id;
   }
 
   return { visit, leave, seatsOf, fund, holdSeat, showOf };
 }
+
+export const inDays = (days) => new Date(Date.now() + days * 86_400_000).toISOString();
 
 // Waits until it holds. (Playwright's waitForFunction needs eval, which the pages' Content-Security-Policy forbids.)
 export async function until(holds, what) {

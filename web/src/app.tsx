@@ -1,4 +1,4 @@
-import { useMutation } from '@tanstack/react-query';
+import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { lazy, Suspense, useEffect, useMemo, useRef, useState, type ReactNode } from 'react';
 import { Link, Route, Switch, useLocation } from 'wouter';
 import type { Schemas } from './api/client';
@@ -64,7 +64,9 @@ function PageChange() {
 }
 
 // All tabs share one session: what this page has read is not for whoever has signed in, or out, in another one.
+// A page that is read tells the others whose it is, and one that is somebody else's asks who is signed in by now.
 function useSameUser(session: Schemas['Session'] | undefined) {
+  const queries = useQueryClient();
   const who = session && `${session.role} ${session.user}`;
   const read = useRef<string>(undefined);
   useEffect(() => {
@@ -72,7 +74,13 @@ function useSameUser(session: Schemas['Session'] | undefined) {
     if (read.current !== undefined && read.current !== who) location.reload();
     // Nobody's page has nothing that is not everybody's.
     if (session.user !== null) read.current = who;
-  }, [who]);
+    const others = new BroadcastChannel('session');
+    others.onmessage = ({ data }) => {
+      if (data !== who) void queries.invalidateQueries({ queryKey: ['session'] });
+    };
+    others.postMessage(who);
+    return () => others.close();
+  }, [who, queries]);
 }
 
 function Pages() {

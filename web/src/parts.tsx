@@ -11,20 +11,21 @@ export function ProblemNote({ thrown, text, retry, children }: { thrown?: unknow
   return (
     <div className="problem" role="alert">
       <p>{text ?? problem(thrown)}</p>
-      {retry && (
+      {/* What is not there is not there the next time either. */}
+      {retry && refused?.status !== 404 && (
         <button type="button" onClick={retry}>
           {t.retry}
         </button>
       )}
       {/* A place in a queue that counts no more is no matter of who is signed in. */}
-      {refused?.status === 401 && !refused.code.startsWith('queue_token') && (
+      {((refused?.status === 401 && !refused.code.startsWith('queue_token')) || refused?.code === 'operator_required') && (
         <Link className="button" href={`/sign-in?next=${encodeURIComponent(location.pathname)}`}>
           {t.signIn}
         </Link>
       )}
       {refused?.status === 404 && (
-        <Link className="button" href="/">
-          {t.concerts}
+        <Link className="button" href={refused.code === 'reservation_not_found' ? '/my/reservations' : '/'}>
+          {refused.code === 'reservation_not_found' ? t.tickets : t.concerts}
         </Link>
       )}
       {refused?.body.request_id && refused.status >= 500 && <small>{refused.body.request_id}</small>}

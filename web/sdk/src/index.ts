@@ -15,12 +15,24 @@ export interface Options {
   fetch?: (request: Request) => Promise<Response>;
 }
 
+// `token` gave none, so nothing was sent.
+class NoToken {
+  constructor(readonly why: unknown) {}
+}
+const ask = async (token: () => string | Promise<string>) => {
+  try {
+    return await token();
+  } catch (why) {
+    throw new NoToken(why);
+  }
+};
+
 export function createBoxoffice({ baseUrl, token, fetch }: Options): Boxoffice {
   const client = createClient<paths>(fetch ? { baseUrl, fetch } : { baseUrl });
   if (token !== undefined) {
     client.use({
       async onRequest({ request }) {
-        request.headers.set('Authorization', `Bearer ${typeof token === 'string' ? token : await token()}`);
+        request.headers.set('Authorization', `Bearer ${typeof token === 'string' ? token : await ask(token)}`);
         return request;
       },
     });
@@ -52,12 +64,13 @@ export interface Answer<T> {
   response: Response;
 }
 
-// The answer's body, or a thrown Problem.
+// The answer's body, or a thrown Problem; what `token` throws is thrown as it is.
 export async function ok<T>(asked: Promise<Answer<T>>): Promise<T> {
   let answer: Answer<T>;
   try {
     answer = await asked;
-  } catch {
+  } catch (thrown) {
+    if (thrown instanceof NoToken) throw thrown.why;
     throw new Problem(0, 'offline');
   }
   if (answer.response.ok) return answer.data as T;
@@ -96,9 +109,8 @@ async function insist<T>(ask: () => Promise<Answer<T>>, again: (problem: Problem
     try {
       return await ok(ask());
     } catch (thrown) {
-      const problem = thrown as Problem;
-      if (!again(problem) || tried === kTries) throw thrown;
-      await pause(Math.min(kMaxPauseMs, problem.retryAfterMs + 400 * 2 ** tried * (0.5 + Math.random() / 2)), signal);
+      if (!(thrown instanceof Problem) || !again(thrown) || tried === kTries) throw thrown;
+      await pause(Math.min(kMaxPauseMs, thrown.retryAfterMs + 400 * 2 ** tried * (0.5 + Math.random() / 2)), signal);
     }
   }
 }

@@ -1,8 +1,8 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Link } from 'wouter';
-import { api, fetchConcert, ok, Problem, type Schemas, type Show } from '../api/client';
-import { Name, nameIn, ProblemNote, useOnePress } from '../parts';
+import { api, fetchConcert, ok, serverNow, type Schemas, type Show } from '../api/client';
+import { Name, nameIn, ProblemNote, useFocusKept, useOnePress } from '../parts';
 import { useSession } from '../session';
 import { useText } from '../text';
 import { Poster } from './poster';
@@ -51,15 +51,17 @@ function Waitlist({ show, data, places }: { show: Show; data: Schemas['WaitlistE
   const { t } = useText();
   const queries = useQueryClient();
   const { session } = useSession();
-  const limit = Math.min(8, show.seat_limit);
+  const [category, setCategory] = useState('');
+  const seats = show.price_categories.find((one) => one.name === category)?.seats ?? show.capacity;
+  const limit = Math.min(8, show.seat_limit, seats);
   const [wanted, setCount] = useState(2);
   const count = Math.min(wanted, limit);
-  const [category, setCategory] = useState('');
   const press = useOnePress();
   const path = { params: { path: { show: show.id } } };
   const settled = { onSettled: () => queries.invalidateQueries({ queryKey: kPlaces }) };
   const join = useMutation({ mutationFn: () => ok(api.POST('/v1/shows/{show}/waitlist', { ...path, body: category ? { count, category } : { count } })), ...settled });
   const leave = useMutation({ mutationFn: () => ok(api.DELETE('/v1/shows/{show}/waitlist', path)), ...settled });
+  useFocusKept(`${data?.state} ${join.status} ${leave.status}`);
   return (
     <section className="panel waitlist" aria-label={t.waitlist}>
       <p className="soft">{t.waitlistHow}</p>
@@ -71,7 +73,7 @@ function Waitlist({ show, data, places }: { show: Show; data: Schemas['WaitlistE
       )}
       {data?.state === 'WAITING' && (
         <>
-          <p role="status">{t.waitlistPlace(data.before)} <span className="soft">{[data.count, data.category].filter(Boolean).join(' · ')}</span></p>
+          <p role="status">{t.waitlistPlace(data.before)} <span className="soft">{[t.seats(data.count), data.category].filter(Boolean).join(' · ')}</span></p>
           <button type="button" disabled={leave.isPending} onClick={() => press(() => leave.mutateAsync())}>{t.waitlistLeave}</button>
         </>
       )}
@@ -112,6 +114,7 @@ function ShowPanel({ show, places }: { show: Show; places: Places }) {
   const draw = queue.data?.state === 'PREQUEUE';
   const fee = [show.cancel_fee_per_seat > 0 && money(show.cancel_fee_per_seat, show.currency), show.cancel_fee_percent > 0 && `${show.cancel_fee_percent} %`].filter(Boolean).join(' + ');
   const soon = show.state === 'ANNOUNCED';
+  const cancelUntil = show.cancel_deadline ?? show.starts_at;
   const place = places.data && (places.data.find((entry) => entry.show_id === show.id) ?? null);
   // Seats that are offered to somebody are theirs to see also when others are free.
   const waits = (show.state === 'ON_SALE' || show.state === 'SOLD_OUT') && (show.free === 0 || show.waitlist_first || Boolean(place));
@@ -137,7 +140,7 @@ function ShowPanel({ show, places }: { show: Show; places: Places }) {
         </tbody>
       </table>
       <p className="soft">
-        {t.limits(show.seat_limit)} · {fee ? t.fee(fee) : t.feeNone} · {t.cancelUntil(time(show.cancel_deadline ?? show.starts_at))}
+        {t.limits(show.seat_limit)} · {fee ? t.fee(fee) : t.feeNone} · {(Date.parse(cancelUntil) > serverNow() ? t.cancelUntil : t.cancelOver)(time(cancelUntil))}
       </p>
       <div className="row">
         {(show.state === 'ON_SALE' || (soon && draw)) && show.free + show.held > 0 && (
@@ -190,7 +193,7 @@ export function ConcertPage({ id }: { id: string }) {
   const { t, language } = useText();
   const { data, error, refetch } = useQuery({ queryKey: ['concert', id], queryFn: () => fetchConcert(id), refetchInterval: 10_000 });
   const places = usePlaces();
-  const note = <ProblemNote thrown={error} retry={error instanceof Problem && error.status === 404 ? undefined : () => void refetch()} />;
+  const note = <ProblemNote thrown={error} retry={() => void refetch()} />;
   if (!data) return error ? note : <p className="loading">{t.loading}</p>;
   const [title, other] = nameIn(language, data.title);
   return (

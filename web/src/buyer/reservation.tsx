@@ -11,6 +11,10 @@ import { kTopUp, TopUp } from './wallet';
 
 const kNone: ReadonlySet<number> = new Set();
 const kRefusedMs = 5_000; // at least, before what was refused is asked for again
+const kPaidMs = 60_000; // an organizer may move seats, and cancel shows
+
+// What the page itself says already, above what is asked for in it.
+const unlessSignedOut = (thrown: unknown) => (thrown instanceof Problem && thrown.status === 401 ? undefined : thrown);
 
 interface About {
   reservation: Reservation;
@@ -22,7 +26,7 @@ function useCommands(reservation: Reservation) {
   const queries = useQueryClient();
   const path = { reservation: reservation.id };
   const settled = {
-    onSettled: () => Promise.all([['reservation', reservation.id], ['reservations'], ['wallet'], ['entries']].map((queryKey) => queries.invalidateQueries({ queryKey }))),
+    onSettled: () => Promise.all([['reservation', reservation.id], ['reservations'], ['wallet'], ['entries'], ['waitlist']].map((queryKey) => queries.invalidateQueries({ queryKey }))),
   };
   const confirm = useMutation({
     mutationFn: (method: string) =>
@@ -85,22 +89,26 @@ function Checkout({ reservation, show, confirm, cancel }: Pick<About, 'reservati
   // By clocks of which one may be wrong: what can be done stays for as long as the server says that it is held. What has been sent
   // in time is not over.
   const over = left === 0 && !confirm.isPending;
+  const soon = left < 60;
+  // Of an offer it is another time than of what one holds by oneself, and a refused payment may have begun it anew.
+  const held = (Date.parse(reservation.hold_expires_at!) - Date.parse(reservation.updated_at)) / 1000;
+  useFocusKept(wallet.data && String(missing));
   useEffect(() => {
     if (left === 0) void queries.invalidateQueries({ queryKey: ['reservation', reservation.id] });
   }, [left === 0]);
   return (
     <>
-      <div className={`countdown ${left < 60 ? 'soon' : ''}`}>
+      <div className={`countdown ${soon ? 'soon' : ''}`}>
         <span>{t.timeLeft}</span>
-        <b role="timer">{minutes(left)}</b>
-        <progress max={show.hold_ttl_s} value={left} aria-label={t.timeLeft} />
+        <b role="timer" aria-label={t.timeLeft}>{minutes(left)}</b>
+        <progress max={Math.max(show.hold_ttl_s, held)} value={left} aria-label={t.timeLeft} />
       </div>
-      <p className="soft">{over ? t.timeOver : t.atTheEnd}</p>
+      <p className="soft" role="status">{over ? t.timeOver : `${soon ? `${t.lastMinute} ` : ''}${t.atTheEnd}`}</p>
       <Seats reservation={reservation} />
       <div className="panel">
         <p>{t.balance}: <b>{wallet.data ? money(balance, reservation.currency) : '…'}</b></p>
         {/* Whether the money is there is the server's to say when it is paid, so nobody waits for this, and what was read may be old. */}
-        <ProblemNote thrown={wallet.error} retry={() => void wallet.refetch()} />
+        <ProblemNote thrown={unlessSignedOut(wallet.error)} retry={() => void wallet.refetch()} />
         {missing > 0 && (
           <>
             <p role="status">{t.missing(money(missing, reservation.currency))}</p>
@@ -171,9 +179,23 @@ function Cancel({ reservation, cancel }: Pick<About, 'reservation'> & Pick<Comma
   );
 }
 
+// What the last cancellation or move has given back; undefined: nothing was.
+function useReturned({ returned, seats, saga, currency }: Reservation): string | undefined {
+  const { t, money } = useText();
+  if (!returned) return undefined;
+  const labels = (some: Reservation['seats']) => some.map((seat) => seat.label).join(', ');
+  const back = money(returned.amount, currency);
+  if (saga.timeline.some(({ step }) => step === 'move-seats')) {
+    // Before it is done the seats are the ones before.
+    const isDone = returned.seats.some((seat) => !seats.some((one) => one.seat_no === seat.seat_no));
+    return isDone ? t.moved(labels(returned.seats), labels(seats), returned.amount > 0 ? back : '') : undefined;
+  }
+  return t.returned(labels(returned.seats), back, returned.fee > 0 ? money(returned.fee, currency) : '');
+}
+
 function Ticket({ reservation, show, concert, cancel }: About & Pick<Commands, 'cancel'>) {
-  const { t, money, language } = useText();
-  const { returned } = reservation;
+  const { t, language } = useText();
+  const returned = useReturned(reservation);
   const qr = qrPath(`boxoffice:${reservation.id}`);
   function save() {
     const link = document.createElement('a');
@@ -184,9 +206,7 @@ function Ticket({ reservation, show, concert, cancel }: About & Pick<Commands, '
   }
   return (
     <>
-      {returned && returned.amount > 0 && (
-        <p role="status">{t.returned(returned.seats.map((seat) => seat.label).join(', '), money(returned.amount, reservation.currency), returned.fee > 0 ? money(returned.fee, reservation.currency) : '')}</p>
-      )}
+      {returned && <p role="status">{returned}</p>}
       <article className="ticket" aria-label={t.ticketFor(nameIn(language, concert.title)[0])}>
         <div>
           <WhenAndWhere show={show} concert={concert} />
@@ -209,14 +229,15 @@ function Ticket({ reservation, show, concert, cancel }: About & Pick<Commands, '
 }
 
 function Ended({ reservation, show }: Pick<About, 'reservation' | 'show'>) {
-  const { t, money } = useText();
+  const { t } = useText();
   const why = reservation.failure && t.errors[reservation.failure.code];
+  const returned = useReturned(reservation);
   const isCancelled = show.state === 'CANCELLED' || reservation.failure?.code === 'show_cancelled';
   const said = {
     EXPIRED: t.expired,
     RELEASED: why ?? t.released,
     FAILED: why ?? t.failed,
-    CANCELLED: t.cancelled(money(reservation.returned?.amount ?? 0, reservation.currency)),
+    CANCELLED: [why, returned].filter(Boolean).join(' '),
   }[reservation.state as 'EXPIRED' | 'RELEASED' | 'FAILED' | 'CANCELLED'];
   return (
     <>
@@ -228,18 +249,18 @@ function Ended({ reservation, show }: Pick<About, 'reservation' | 'show'>) {
 }
 
 // Why it is still to be paid. Of a reservation that is not held any more, its state says all.
-function NotPaid({ thrown }: { thrown: unknown }) {
+function NotPaid({ thrown, failure }: { thrown: unknown; failure: Reservation['failure'] | undefined }) {
   const { t } = useText();
-  // In a show's grace time the seats stay.
-  const stays = thrown instanceof Problem && thrown.code === 'payment_declined';
-  return <ProblemNote thrown={thrown} text={stays ? t.declinedButHeld : undefined} />;
+  // In a show's grace time the seats stay, and whoever comes back to them is told why they are not paid.
+  const code = thrown instanceof Problem ? thrown.code : failure?.code;
+  return <ProblemNote thrown={thrown} text={code === 'payment_declined' ? t.declinedButHeld : undefined} />;
 }
 
 function Body(about: About) {
   const { t, language } = useText();
   const { reservation, concert } = about;
   const commands = useCommands(reservation);
-  useFocusKept(reservation.state);
+  useFocusKept(`${reservation.state} ${commands.confirm.status}`);
   const title = nameIn(language, concert.title)[0];
   const held = reservation.state === 'HELD' && reservation.hold_expires_at !== null;
   return (
@@ -253,20 +274,20 @@ function Body(about: About) {
       {held && <Checkout {...about} {...commands} />}
       {reservation.state === 'CONFIRMED' && <Ticket {...about} cancel={commands.cancel} />}
       {!held && reservation.state !== 'CONFIRMED' && <Ended {...about} />}
-      {held && <NotPaid thrown={commands.confirm.error ?? commands.cancel.error} />}
+      {held && !commands.confirm.isPending && <NotPaid thrown={unlessSignedOut(commands.confirm.error ?? commands.cancel.error)} failure={reservation.failure} />}
     </section>
   );
 }
 
 export default function ReservationPage({ id }: { id: string }) {
   const { t } = useText();
-  // Often while its outcome is open, and while it is held, as its time may end.
+  // Often while its outcome is open, and while it is held, as its time may end; now and then once it is paid.
   const { data, error, refetch } = useQuery({
     queryKey: ['reservation', id],
     queryFn: () => fetchReservation(id),
     refetchInterval: ({ state: { data, error } }) => {
       if (!data) return false;
-      const often = !isSettled(data) ? 700 : data.state === 'HELD' ? 5_000 : false;
+      const often = !isSettled(data) ? 700 : data.state === 'HELD' ? 5_000 : data.state === 'CONFIRMED' && kPaidMs;
       return often && error ? Math.max(kRefusedMs, error instanceof Problem ? error.retryAfterMs : 0) : often;
     },
   });

@@ -1,6 +1,7 @@
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
+import { useEffect } from 'react';
 import { Link } from 'wouter';
-import { api, fetchConcerts, ok } from '../api/client';
+import { api, fetchConcerts, isSettled, ok } from '../api/client';
 import { Name, ProblemNote } from '../parts';
 import { useText } from '../text';
 import { Poster } from './poster';
@@ -14,13 +15,18 @@ export function ReservationsPage() {
     queryFn: ({ pageParam }) => ok(api.GET('/v1/reservations', { params: { query: { limit: 20, ...(pageParam ? { cursor: pageParam } : {}) } } })),
     getNextPageParam: (page) => page.next_cursor ?? undefined,
   });
-  const rows = data?.pages.flatMap((page) => page.items) ?? [];
+  // What was refused before it held a seat is no ticket. Its own page says why.
+  const rows = data?.pages.flatMap((page) => page.items).filter((row) => row.seats.length > 0 || !isSettled(row)) ?? [];
+  const sought = rows.length === 0 && hasNextPage;
+  useEffect(() => {
+    if (sought) void fetchNextPage();
+  }, [sought, data]);
   return (
     <section className="narrow">
       <title>{`${t.tickets} – Boxoffice`}</title>
       <h1>{t.tickets}</h1>
       <ProblemNote thrown={error} retry={() => void refetch()} />
-      {data && rows.length === 0 && (
+      {data && rows.length === 0 && !hasNextPage && (
         <p>
           {t.noTickets} <Link className="button" href="/">{t.findConcert}</Link>
         </p>
@@ -38,7 +44,7 @@ export function ReservationsPage() {
                   <Link href={`/my/reservations/${row.id}`}>{concert ? <Name of={concert.title} /> : row.show_id}</Link>
                 </h2>
                 {show && <p>{time(show.starts_at)}</p>}
-                <p className="soft">{row.seats.map((seat) => seat.label).join(', ')} · {money(row.amount, row.currency)}</p>
+                {row.seats.length > 0 && <p className="soft">{row.seats.map((seat) => seat.label).join(', ')} · {money(row.amount, row.currency)}</p>}
               </div>
             </li>
           );

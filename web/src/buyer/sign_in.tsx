@@ -54,7 +54,7 @@ export function SignInPage() {
           <form className="panel" onSubmit={(event) => { event.preventDefault(); signIn.mutate({ user: name, role }); }}>
             <label>
               {t.signInName}
-              <input required pattern="[A-Za-z0-9._@\-]{1,64}" value={name} onChange={(event) => setName(event.target.value)} autoComplete="username" autoCapitalize="none" />
+              <input required pattern="(?!\.{1,2}$)[A-Za-z0-9._@\-]{1,64}" value={name} onChange={(event) => setName(event.target.value)} autoComplete="username" autoCapitalize="none" />
             </label>
             <label>
               {t.signInRole}

@@ -2,7 +2,7 @@ import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tansta
 import { useState } from 'react';
 import { api, fetchConcerts, fetchWallet, ok } from '../api/client';
 import { useCommand } from '../api/command';
-import { ProblemNote } from '../parts';
+import { ProblemNote, useFocusKept } from '../parts';
 import { useSession } from '../session';
 import { useText } from '../text';
 
@@ -30,6 +30,7 @@ export function TopUp({ currency, suggested, onDone }: { currency: string; sugge
       onDone?.();
     },
   });
+  useFocusKept(charge.status);
   if (session?.self_service === false) return <p className="soft">{t.errors['self_service_off']}</p>;
   return (
     <form className="row topup" onSubmit={(event) => { event.preventDefault(); charge.mutate(); }}>
@@ -66,7 +67,7 @@ export function WalletPage() {
       <title>{`${t.wallet} – Boxoffice`}</title>
       <h1>{t.walletTitle}</h1>
       <ProblemNote thrown={wallet.error ?? entries.error} retry={() => { void wallet.refetch(); void entries.refetch(); }} />
-      <div className="panel">
+      {session?.user !== null && <div className="panel">
         <p className="soft">{t.balance}</p>
         {wallet.data?.balances.length === 0 && <p>{t.walletEmpty}</p>}
         {balances.map((balance) => <p className="big" key={balance.currency}>{money(balance.amount, balance.currency)}</p>)}
@@ -79,7 +80,7 @@ export function WalletPage() {
           </label>
         )}
         <TopUp key={currency} currency={currency} suggested={currency === 'KRW' ? 100_000 : 100 * unit(currency)} />
-      </div>
+      </div>}
       <h2>{t.entries}</h2>
       {entries.data && rows.length === 0 && <p>{t.entriesEmpty}</p>}
       <ul className="entries">

@@ -21,11 +21,12 @@ const kSpreadMs = 2_000;
 // that goes on from it: nothing that happened meanwhile is missed, and nothing is undone. The browser's EventSource
 // reconnects by itself, from the last event that it had, unless it was refused. A page that nobody sees has no stream, as a browser
 // has few connections to one server for all its tabs. What operators alone look at (`still`) has none either: it changes by
-// whoever looks at it.
-export function useLiveSeats(show: string, still = false): LiveSeats {
+// whoever looks at it. Without a `show` nothing is asked for.
+export function useLiveSeats(show: string | undefined, still = false): LiveSeats {
   const [live, setLive] = useState<Omit<LiveSeats, 'reload'>>({ model: undefined, version: 0, connected: false, thrown: undefined });
   const again = useRef(async () => {});
   useEffect(() => {
+    if (!show) return;
     let events: EventSource | undefined;
     let timer: ReturnType<typeof setTimeout> | undefined;
     let loads = 0; // only the newest counts

@@ -242,14 +242,16 @@ export default function SeatsPage({ show: id }: { show: string }) {
     refetchInterval: ({ state: { data } }) => (data?.state === 'ANNOUNCED' && Date.parse(data.on_sale_at) - serverNow() < 60_000 ? 1_000 : false),
   });
   const concert = useQuery({ queryKey: ['concert', show.data?.concert_id], enabled: Boolean(show.data), queryFn: () => fetchConcert(show.data!.concert_id) });
-  const live = useLiveSeats(id);
   const onSale = show.data?.state === 'ON_SALE';
   const isCancelled = show.data?.state === 'CANCELLED';
+  // No seat of a cancelled show is free, whatever its map says. Any other show's map is asked for beside the show, not after it.
+  const live = useLiveSeats(isCancelled ? undefined : id);
   const turn = useTurn(id, !looking && onSale && Boolean(session?.user));
+  const isThere = isCancelled || live.model;
   const thrown = show.error ?? live.thrown;
   // What is on the page stays when it can't be read anew.
-  if (thrown && !(show.data && live.model)) return <ProblemNote thrown={thrown} retry={() => location.reload()} />;
-  if (!show.data || !live.model) return <p className="loading">{t.loading}</p>;
+  if (thrown && !(show.data && isThere)) return <ProblemNote thrown={thrown} retry={() => location.reload()} />;
+  if (!show.data || !isThere) return <p className="loading">{t.loading}</p>;
   const may = turn.state === 'free' || turn.state === 'active';
   const title = concert.data ? nameIn(language, concert.data.title)[0] : t.seatsTitle;
   return (
@@ -268,8 +270,7 @@ export default function SeatsPage({ show: id }: { show: string }) {
         <ProblemNote thrown={turn.thrown} />
         <ProblemNote thrown={show.error} retry={() => void show.refetch()} />
       </header>
-      {/* No seat of a cancelled show is free, whatever its map says. */}
-      {!isCancelled && <Choosing model={live.model} version={live.version} connected={live.connected} show={show.data} turn={turn} may={may} />}
+      {!isCancelled && live.model && <Choosing model={live.model} version={live.version} connected={live.connected} show={show.data} turn={turn} may={may} />}
     </section>
   );
 }

@@ -1,4 +1,5 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import Papa from 'papaparse';
 import { useState } from 'react';
 import { useLocation } from 'wouter';
 import { api, fetchAdminConcerts, Problem, type Schemas } from '../api/client';
@@ -8,29 +9,54 @@ import { useText } from '../text';
 import { timeOf } from './times';
 import { useWords } from './words';
 
+const kMaxCategories = 1_000; // that the server takes prices of
+
 // The categories that a plan names, to ask for their prices; whether the plan is right is the server's to say.
 function categoriesOf(text: string): string[] {
+  let names: string[];
   try {
     const plan = JSON.parse(text) as { categories?: { name?: unknown }[] };
-    return (plan.categories ?? []).map((one) => String(one.name));
+    names = (plan.categories ?? []).map((one) => String(one.name));
   } catch {
-    const [head = '', ...lines] = text.split(/\r?\n/);
-    const at = head.toLowerCase().split(',').findIndex((name) => name.trim() === 'category');
-    const names = lines.map((line) => line.split(',')[at]?.trim().replace(/^"|"$/g, '') ?? '');
-    return at < 0 ? [] : [...new Set(names.filter(Boolean))].slice(0, 40);
+    const [head = [], ...seats] = Papa.parse<string[]>(text, { delimiter: ',', skipEmptyLines: 'greedy' }).data;
+    const at = head.findIndex((name) => name.trim() === 'category');
+    names = seats.map((seat) => seat[at]?.trim() ?? '').filter(Boolean);
   }
+  return [...new Set(names)].slice(0, kMaxCategories);
+}
+
+const kUtf8 = new TextDecoder('utf-8', { fatal: true });
+
+// The first line that is not UTF-8 (UTF-16 is full of zeros); 0: all are.
+function brokenLine(bytes: Uint8Array): number {
+  for (let line = 1, from = 0; from < bytes.length; ++line) {
+    const end = bytes.indexOf(10, from) + 1 || bytes.length;
+    const one = bytes.subarray(from, end);
+    if (one.includes(0)) return line;
+    try {
+      kUtf8.decode(one);
+    } catch {
+      return line;
+    }
+    from = end;
+  }
+  return 0;
 }
 
 function usePlan() {
   const [text, setText] = useState('');
+  const [broken, setBroken] = useState(0);
   const [prices, setPrices] = useState<Record<string, number>>({});
   async function read(file: File | undefined) {
-    const read = (await file?.text()) ?? '';
+    const bytes = new Uint8Array((await file?.arrayBuffer()) ?? new ArrayBuffer(0));
+    const line = brokenLine(bytes);
+    const read = line > 0 ? '' : kUtf8.decode(bytes);
+    setBroken(line);
     setText(read);
     setPrices(Object.fromEntries(categoriesOf(read).map((name) => [name, 50_000])));
   }
   const isJson = text.trimStart().startsWith('{');
-  return { plan: isJson ? { seating_plan: text } : { seating_csv: text }, given: text !== '', prices, setPrices, read };
+  return { plan: isJson ? { seating_plan: text } : { seating_csv: text }, given: text !== '', broken, prices, setPrices, read };
 }
 
 // A draft: its page shows what buyers will see.
@@ -43,7 +69,7 @@ export function ImportPage() {
   const [concert, setConcert] = useState('');
   const [named, setNamed] = useState({ title: '', artist: '', venue: '' });
   const [startsAt, setStartsAt] = useState('');
-  const { plan, given, prices, setPrices, read } = usePlan();
+  const { plan, given, broken, prices, setPrices, read } = usePlan();
   const [addConcert, addShow] = [useCommand(), useCommand()];
   const add = useMutation({
     mutationFn: async () => {
@@ -80,6 +106,7 @@ export function ImportPage() {
         )}
         <label>{w.startsAt}<input type="datetime-local" required value={startsAt} onChange={(event) => setStartsAt(event.target.value)} /></label>
         <label>{w.plan}<input type="file" required accept=".csv,.json,text/csv,application/json" onChange={(event) => void read(event.target.files?.[0])} /></label>
+        {broken > 0 && <ProblemNote text={w.notUtf8(broken)} />}
         {given && (
           <fieldset className="legend">
             <legend>{w.prices}</legend>
@@ -88,7 +115,7 @@ export function ImportPage() {
             ))}
           </fieldset>
         )}
-        <p><button type="submit" className="primary" disabled={add.isPending}>{w.import}</button></p>
+        <p><button type="submit" className="primary" disabled={add.isPending || broken > 0}>{w.import}</button></p>
         {refused ? <ProblemNote text={`${w.refused} ${refused.body.detail ?? refused.message}`} /> : <ProblemNote thrown={add.error} />}
       </form>
     </>

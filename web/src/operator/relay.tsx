@@ -88,6 +88,7 @@ function TargetPanel({ target, onLog }: { target: Target; onLog: () => void }) {
         {target.event_types.length > 0 ? target.event_types.join(', ') : w.allTypes} · {target.payload} · {target.rate_per_s > 0 ? w.perSecond(target.rate_per_s) : w.noBound}
         {target.disabled_reason && ` · ${target.disabled_reason}`}
         {target.old_secret_until && ` · ${w.oldSecretUntil(time(target.old_secret_until))}`}
+        {target.paused_until && ` · ${w.pausedUntil(time(target.paused_until))}`}
       </p>
       <div className="row">
         <button type="button" className="primary" disabled={test.isPending || !target.enabled} onClick={() => test.mutate()}>{w.sendTest}</button>
@@ -99,7 +100,7 @@ function TargetPanel({ target, onLog }: { target: Target; onLog: () => void }) {
         <Pressed label={w.remove} sureLabel={w.removeSure} disabled={remove.isPending} onPress={() => remove.mutate()} />
       </div>
       {test.data && <Tested delivery={test.data.id} />}
-      {replay.data && <p role="status">{w.replayed(replay.data.replayed, replay.data.more)}</p>}
+      {replay.data && <p role="status">{w.replayed(replay.data.pending, replay.data.more)}</p>}
       <Secret target={rotate.data} />
       <ProblemNote thrown={toggle.error ?? test.error ?? remove.error ?? replay.error ?? rotate.error} />
     </section>

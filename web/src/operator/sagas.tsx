@@ -60,7 +60,7 @@ function Found({ asked }: { asked: Asked }) {
     <section>
       <h2>{w.found}</h2>
       <ProblemNote thrown={found.error} />
-      {found.data && rows.length === 0 && <p role="status">{w.foundNone}</p>}
+      {found.data && rows.length === 0 && !found.hasNextPage && <p role="status">{w.foundNone}</p>}
       {rows.length > 0 && <Rows rows={rows} />}
       {found.hasNextPage && <button type="button" onClick={() => void found.fetchNextPage()}>{t.more}</button>}
     </section>

@@ -20,7 +20,9 @@ function changesOf(show: Show, form: FormData): Schemas['ShowChange'] {
   const changes: Schemas['ShowChange'] = {};
   for (const key of kTimes) {
     const value = String(form.get(key) ?? '');
-    if (value !== '' && value !== localInput(show[key])) changes[key] = timeOf(value);
+    if (value === localInput(show[key])) continue;
+    if (value !== '') changes[key] = timeOf(value);
+    else if (key === 'cancel_deadline') changes[key] = null;
   }
   for (const [key] of kNumbers) if (Number(form.get(key)) !== show[key]) changes[key] = Number(form.get(key));
   if ((form.get('orphan_rule') !== null) !== show.orphan_rule) changes.orphan_rule = !show.orphan_rule;

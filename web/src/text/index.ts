@@ -11,10 +11,22 @@ export function firstLanguage(): Language {
   return navigator.language.startsWith('ko') ? 'ko' : 'en';
 }
 
-// By signs that no two currencies share: not every $ is the same one's.
-const formatOf = (language: Language, currency: string) => new Intl.NumberFormat(language, { style: 'currency', currency });
-// KRW has no minor unit; Intl knows how many the others have.
-const unitOf = (format: Intl.NumberFormat) => 10 ** (format.resolvedOptions().maximumFractionDigits ?? 0);
+// Of ISO 4217, where it is not 2. Browsers have tables of their own, in which a currency loses decimals that nobody uses in cash: one
+// and the same amount would be another with the next release.
+const kDecimals: Record<string, string> = {
+  0: 'BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF',
+  3: 'BHD IQD JOD KWD LYD OMR TND',
+  4: 'CLF UYW',
+};
+const decimalsOf = (currency: string) => Number(Object.keys(kDecimals).find((digits) => kDecimals[digits]!.includes(currency)) ?? 2);
+
+// By signs that no two currencies share: not every $ is the same one's. What never had an amount has no currency either.
+function formatOf(language: Language, currency: string) {
+  if (!currency) return new Intl.NumberFormat(language);
+  const digits = decimalsOf(currency);
+  return new Intl.NumberFormat(language, { style: 'currency', currency, minimumFractionDigits: digits, maximumFractionDigits: digits });
+}
+const unitOf = (currency: string) => 10 ** decimalsOf(currency);
 
 export interface Text {
   language: Language;
@@ -35,19 +47,16 @@ export interface Text {
 export function textOf(language: Language): Text {
   const t = language === 'ko' ? ko : en;
   const date = (timeZone?: string) =>
-    new Intl.DateTimeFormat(language, { year: 'numeric', month: 'short', day: 'numeric', weekday: 'short', hour: '2-digit', minute: '2-digit', timeZone });
+    new Intl.DateTimeFormat(language, { year: 'numeric', month: 'short', day: 'numeric', weekday: 'short', hour: 'numeric', minute: '2-digit', timeZone });
   const seoul = date('Asia/Seoul');
   const here = date();
   const monthOf = new Intl.DateTimeFormat(language, { year: 'numeric', month: 'long', timeZone: 'Asia/Seoul' });
   return {
     language,
     t,
-    money(amount, currency) {
-      const format = formatOf(language, currency);
-      return format.format(amount / unitOf(format));
-    },
+    money: (amount, currency) => formatOf(language, currency).format(amount / unitOf(currency)),
     symbol: (currency) => formatOf(language, currency).formatToParts(0).find((part) => part.type === 'currency')!.value,
-    unit: (currency) => unitOf(formatOf(language, currency)),
+    unit: unitOf,
     time(time) {
       const at = new Date(time);
       const there = seoul.format(at);

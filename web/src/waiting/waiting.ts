@@ -62,12 +62,13 @@ function duration(s: number): string {
   return minutes < 60 ? words.minutes(minutes) : words.hours(Math.floor(minutes / 60), minutes % 60);
 }
 
+// As the app says it (text/index.ts).
 function when(time: string): string {
   const format = (timeZone?: string) =>
-    new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeStyle: 'short', timeZone }).format(new Date(time));
+    new Intl.DateTimeFormat(language, { year: 'numeric', month: 'short', day: 'numeric', weekday: 'short', hour: 'numeric', minute: '2-digit', timeZone }).format(new Date(time));
   const here = format();
   const seoul = format('Asia/Seoul');
-  return here === seoul ? here : `${seoul} (Asia/Seoul) · ${here}`;
+  return here === seoul ? here : `${seoul} ${words.seoul} (${here} ${words.here})`;
 }
 
 function stop(lead: string) {
