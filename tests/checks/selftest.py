@@ -264,6 +264,13 @@ class BannedTest(RuleCase):
         self.put("src/gateway/edge.cc", "void F() {\n  try {\n  } catch (...) {  // a callback may throw anything\n  }\n}\n")
         self.assert_clean("banned")
 
+    def test_a_log_field_that_every_line_has(self):
+        for field in ("time", "level", "event", "trace_id"):
+            self.put("src/gateway/edge.cc", f'obs::Log(obs::Level::kError, "lost",\n         {{{{"group", g}},\n          {{"{field}", x}}}});\n')
+            self.assert_reports("banned", "src/gateway/edge.cc:3", f"`{field}`")
+        self.put("src/gateway/edge.cc", 'obs::Log(obs::Level::kError, "lost", {{"event_id", x}});\nconst Labels labels{{"event", e}};\n')
+        self.assert_clean("banned")
+
     def test_headers(self):
         self.put("src/gateway/edge.h", "#include <string>\nusing namespace std;\n")
         self.assert_reports("banned", "edge.h:1", "#pragma once")

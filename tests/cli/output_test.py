@@ -1,6 +1,7 @@
 """What a command prints arrives, or it says that it did not; and an answer of a form that nobody promised ends no command by abort."""
 
 import json
+import os
 import subprocess
 import tempfile
 import threading
@@ -89,6 +90,15 @@ class Output(unittest.TestCase):
                 self.assertEqual((done.returncode, done.stderr), (0, ""))
                 json.loads(done.stdout)
 
+    def test_top_takes_a_token_and_the_folder_that_knows_the_replicas(self):
+        with tempfile.TemporaryDirectory() as data:
+            seat = {"service": "seat", "replica": 1, "pid": os.getpid(), "admin": "127.0.0.1:1", "log": ""}
+            cluster = {"pid": os.getpid(), "url": "http://127.0.0.1:1", "servers": [], "processes": [seat]}
+            (Path(data) / "cluster.json").write_text(json.dumps(cluster))
+            done = self.ask("{}", 200, "top", "--json", "--count", "1", "--data", data)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertTrue(any(problem.startswith("http://127.0.0.1:1/metrics: ") for problem in json.loads(done.stdout)["problems"]), done.stdout)
+
 
 class Refusals(unittest.TestCase):
     def test_with_json_stdout_is_json_or_nothing_whoever_answers(self):
@@ -124,6 +134,34 @@ class Misuse(unittest.TestCase):
         with tempfile.TemporaryDirectory() as data:
             self.assertIn("(no_token)", self.refused("token", "--user", "ada", "--data", data))
             self.assertEqual(list(Path(data).iterdir()), [])
+
+    def test_a_number_that_is_out_of_its_range_is_told_with_the_range(self):
+        self.assertIn("--count: Value -1 not in range 0 to 1000000", self.refused("top", "--count", "-1", "--token", "t"))
+        told = self.refused("rehearse", "--yes", "--show", "3", "--seed", "-1", "--token", "t")
+        self.assertRegex(told, r"--seed: Value -1 not in range 0 to \d{19}\b")
+
+    def test_an_address_with_a_password_is_refused_and_the_password_not_printed(self):
+        for words in (["doctor"], ["audit"], ["queue", "get", "7"]):
+            told = self.refused(*words, "--url", "http://ada:geheim@localhost", "--token", "t")
+            self.assertIn('not "http://ada:***@localhost" (url_malformed)', told)
+
+    def test_nan_and_infinity_are_no_numbers(self):
+        show = ("show", "create", "--concert", "7", "--starts-at", "2026-11-22T10:00:00Z", "--grid", "A=1x1=A", "--price", "A=1")
+        for option in ("--rate", "--burst", "--decay", "--think", "--by-map", "--leave-waiting", "--leave-holding", "--cancel"):
+            self.no_numbers(("rehearse", "--yes", "--show", "3"), option, bounded=True)
+        self.no_numbers(("top", "--count", "1"), "--interval", bounded=True)
+        self.no_numbers(("queue", "list"), "--watch", bounded=True)
+        self.no_numbers(("queue", "set", "7"), "--rate")
+        self.no_numbers(("relay", "set", "3"), "--rate")
+        self.no_numbers(show, "--stage", before=["2"])
+        self.no_numbers(show, "--stage", after=["2"])
+
+    def no_numbers(self, command, option, before=(), after=(), bounded=False):
+        for text in ("nan", "NaN", "inf", "1e999"):
+            with self.subTest(command=command, option=option, text=text):
+                told = self.refused(*command, "--url", "http://127.0.0.1:1", "--token", "t", option, *before, text, *after)
+                past = bounded and text.lower() != "nan"  # and so said to be out of its range
+                self.assertRegex(told, rf"{option}: .*{text} {'not in range' if past else 'is not a number'}")
 
     def test_what_would_be_done_is_said_before_it_is_confirmed(self):
         told = self.refused("rehearse", "--url", "http://192.0.2.1", "--token", "t", "--show", "3", "--buyers", "10")

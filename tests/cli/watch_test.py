@@ -46,6 +46,17 @@ class Watch(unittest.TestCase):
         self.assertIn("seat", first["batch_sizes"], "of all that it did; then of what it did since")
         self.assertEqual(second["problems"], [])
 
+    def test_top_tells_of_a_queue_that_nobody_has_set_what_it_is_by_default(self):
+        def made(*words):
+            return json.loads(self.system.run(*words, "--json").stdout)["id"]
+
+        concert = made("concert", "create", "--title", "T", "--artist", "A", "--venue", "V")
+        show = made("show", "create", "--concert", concert, "--starts-at", "2099-12-24T20:00:00Z", "--grid", "A=1x2=A", "--price", "A=5")
+        line = next(line for line in json.loads(self.system.run("top", "--json").stdout)["shows"] if line["show_id"] == show)
+        queue = json.loads(self.system.run("queue", "get", show, "--json").stdout)
+        self.assertEqual((line["queue"], line["active_cap"]), ("OPEN", queue["active_cap"]))
+        self.assertGreater(line["active_cap"], 0)
+
     def test_top_once_where_there_is_no_terminal(self):
         done = self.system.run("top")
         self.assertEqual(done.returncode, 0, done.stderr)
@@ -88,6 +99,20 @@ class Watch(unittest.TestCase):
         process.stdout.close()
         self.assertTrue(all(line["items"] for line in lines))
 
+    def test_an_interrupt_that_was_ignored_at_the_start_ends_nothing(self):
+        in_the_background = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh"]  # as a script starts what it does not wait for
+        process = subprocess.Popen([*in_the_background, PROGRAM, "top", "--json", "--count", "0", "--interval", "0.2", "--url", self.system.url,
+                                    "--data", self.system.data], stdout=subprocess.PIPE, text=True)  # fmt: skip
+        try:
+            process.stdout.readline()
+            process.send_signal(signal.SIGINT)
+            lines = [process.stdout.readline() for _ in range(5)]
+            self.assertNotIn("", lines, "it has ended")
+        finally:
+            process.kill()
+            process.wait(timeout=30)
+            process.stdout.close()
+
     def test_doctor_finds_nothing_wrong_with_a_system_that_runs(self):
         for _ in range(20):  # what has just been sold may still be on its way to a consumer
             done = self.system.run("doctor", "--json")
@@ -113,6 +138,14 @@ class Watch(unittest.TestCase):
         self.assertEqual(done.returncode, 1, done.stdout)
         self.assertRegex(done.stdout, rf"problem +keys +{re.escape(str(key))}: others than its owner may read it\n.*→ chmod 600")
 
+    def test_up_tells_of_a_first_sale_only_where_a_buyer_can_top_up(self):
+        for flags, told in (([], True), (["--wallet-self-service", "false"], False)):
+            with self.subTest(flags=flags), System(*flags) as other:
+                other.process.terminate()
+                hint = other.process.stdout.read()
+                self.assertRegex(hint, r"show \d+ has 50,000 seats")
+                self.assertEqual("The first sale:" in hint, told)
+
     def test_doctor_of_a_system_that_does_not_run(self):
         with System("--no-seed") as other:
             other.stop()
@@ -122,8 +155,9 @@ class Watch(unittest.TestCase):
             self.assertEqual((down.returncode, replica["status"]), (1, "problem"))
             self.assertIn("start the system", replica["advice"])
             (other.data / "wallet.db").unlink()
+            (other.data / "ranking.db").unlink()
             stores = {f["subject"]: f for f in json.loads(other.run("doctor", "--json").stdout)["findings"] if f["check"] == "store"}
-            self.assertEqual((stores["wallet"]["status"], stores["seat"]["status"]), ("problem", "ok"))
+            self.assertEqual([stores[name]["status"] for name in ("wallet", "ranking", "seat")], ["problem", "problem", "ok"])
             self.assertIn("boxoffice migrate", stores["wallet"]["advice"])
             self.assertFalse((other.data / "wallet.db").exists(), "it only reads")
 

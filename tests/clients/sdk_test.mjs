@@ -70,6 +70,16 @@ test('a command gives up after five tries, and goes on under the key that it was
   assert.deepEqual([...new Set(asked.map(({ key }) => key))], ['written-down']);
 });
 
+test('what the token function throws is told as it is, and nothing was sent', async () => {
+  const { asked, boxoffice } = gateway(charged);
+  const why = Object.assign(new Error('the identity provider is away'), { status: 503 });
+  const signedOut = sdk.createBoxoffice({ baseUrl: 'http://gateway.test', fetch: () => assert.fail('sent'), token: () => Promise.reject(why) });
+  const { done } = await hurried(() => sdk.command(charge(signedOut)));
+  assert.equal(done.thrown, why);
+  assert.equal((await sdk.command(charge(boxoffice))).balance, 5);
+  assert.equal(asked.length, 1);
+});
+
 test('a command that is refused is not repeated', async () => {
   for (const [status, code] of [[402, 'balance_too_low'], [409, 'session_busy'], [422, 'daily_limit'], [429, 'rate_limited']]) {
     const { asked, boxoffice } = gateway(() => problem(status, code), charged);

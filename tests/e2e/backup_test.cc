@@ -239,7 +239,7 @@ TEST_F(BackupFile, ThatIsDamagedForeignOrNewerIsRefusedAndNothingIsDone) {
   ExpectRefused(truncated, "archive_damaged");
   const std::string text = dir_.path() / "text";
   std::ofstream(text) << "no backup";
-  ExpectRefused(text, "archive_damaged");
+  ExpectRefused(text, "not_an_archive");
   const auto changed = [&](const std::string& name, const std::string& sql) {
     const std::string file = Copy(name);
     auto database = sql::Database::Open(file).value();

@@ -379,13 +379,13 @@ TEST_F(BadInput, BadSeatPlansAre422WithLineOrPathAndImportNothing) {
     EXPECT_EQ(reply.status, 422) << reply;
     EXPECT_THAT(reply.at("detail"), HasSubstr("line"));
   }
-  const Reply after = system_->Admin("GET", "/v1/concerts/" + id);
+  const Reply after = system_->Admin("GET", "/v1/admin/concerts/" + id);
   EXPECT_TRUE(after.body.at("shows").as_array().empty()) << after;
   EXPECT_EQ(create(SeatingPlan({})).status, 201);
 }
 
-// Which PostgreSQL can't store, so that what took it could not move there.
-TEST_F(BadInput, ANulInATextIs422AndNamesTheField) {
+// Of which PostgreSQL can't store a NUL, so that what took it could not move there.
+TEST_F(BadInput, AControlCharacterInATextIs422AndNamesTheField) {
   const Reply concert =
       system_->Admin("POST", "/v1/admin/concerts", R"({"title":"a\u0000b","artist":"A","venue":"V"})");
   EXPECT_EQ(concert.status, 422) << concert;

@@ -8,7 +8,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
-#include "e2e/system.h"
+#include "e2e/show_fixture.h"
 
 namespace boxoffice::e2e {
 namespace {
@@ -56,28 +56,6 @@ void ReadTimes(const json::value& reservation, Party& party) {
   }
 }
 
-void Buy(Api& api, const std::string& show, Party& party) {
-  const std::string body =
-      fmt::format(R"({{"show_id":"{}","best_available":{{"count":{}}},"pay":true}})", show, party.size);
-  // The same key gets the same answer.
-  const Reply reply = api.CallUntilDecided(
-      "POST", "/v1/reservations",
-      {{"Authorization", party.authorization}, {"X-Queue-Token", party.token}, {"Idempotency-Key", "buy"}},
-      body);
-  party.outcome =
-      fmt::format("{} {}", reply.status, reply.status == 201 ? reply.at("state") : reply.at("code"));
-  const json::object* object = reply.body.if_object();
-  if (object == nullptr) return;
-  const json::value* reservation = reply.status == 201 ? &reply.body : object->if_contains("reservation");
-  if (reservation == nullptr) return;
-  ReadTimes(*reservation, party);
-  if (reply.status != 201) return;
-  party.rung = reply.at("rung");
-  for (const json::value& seat : reservation->at("seats").as_array()) {
-    party.seats.push_back(seat.at("seat_no").to_number<int64_t>());
-  }
-}
-
 int RowOf(int64_t seat_no) { return static_cast<int>((seat_no - 1) / kSeatsPerRow); }
 bool IsTogether(const Party& party) {
   return RowOf(party.seats.front()) == RowOf(party.seats.back()) &&
@@ -96,38 +74,47 @@ int64_t RunThatWasFree(const Party& party, const std::vector<int64_t>& asked_ms)
   return 0;
 }
 
-std::string CreateHall(System& system) {
-  const Reply concert = system.Admin("POST", "/v1/admin/concerts",
-                                     R"({"title":"Nocturne","artist":"Mina Park","venue":"Hall"})");
-  const Reply show = system.Admin(
-      "POST", "/v1/admin/shows",
-      fmt::format(
-          R"({{"concert_id":"{0}","starts_at":"2099-06-01T19:00:00Z","currency":"KRW","prices":{{"A":1000}},)"
-          R"("grid":[{{"name":"Floor","rows":30,"seats_per_row":{1},"category":"A"}},)"
-          R"({{"name":"Balcony","rows":20,"seats_per_row":{1},"category":"A"}}]}})",
-          concert.at("id"), kSeatsPerRow));
-  EXPECT_EQ(show.status, 201) << show;
-  EXPECT_EQ(show.number("capacity"), kSeats);
-  const Reply queue = system.Admin("PATCH", fmt::format("/v1/admin/shows/{}/queue", show.at("id")),
-                                   R"({"rate_per_s":100000,"active_cap":1000000})");
-  EXPECT_EQ(queue.status, 200) << queue;
-  return show.at("id");
-}
+class BestAvailable : public ShowFixture {
+ protected:
+  BestAvailable() : ShowFixture(R"("A":1000)") {}
+  std::string CreateHall() {
+    return Create(fmt::format(R"("grid":[{{"name":"Floor","rows":30,"seats_per_row":{0},"category":"A"}},)"
+                              R"({{"name":"Balcony","rows":20,"seats_per_row":{0},"category":"A"}}])",
+                              kSeatsPerRow));
+  }
+  static void Buy(Api& api, const std::string& show, Party& party) {
+    const std::string body =
+        fmt::format(R"({{"show_id":"{}","best_available":{{"count":{}}},"pay":true}})", show, party.size);
+    // The same key gets the same answer.
+    const Reply reply = api.CallUntilDecided(
+        "POST", "/v1/reservations",
+        {{"Authorization", party.authorization}, {"X-Queue-Token", party.token}, {"Idempotency-Key", "buy"}},
+        body);
+    party.outcome =
+        fmt::format("{} {}", reply.status, reply.status == 201 ? reply.at("state") : reply.at("code"));
+    const json::object* object = reply.body.if_object();
+    if (object == nullptr) return;
+    const json::value* reservation = reply.status == 201 ? &reply.body : object->if_contains("reservation");
+    if (reservation == nullptr) return;
+    ReadTimes(*reservation, party);
+    if (reply.status != 201) return;
+    party.rung = reply.at("rung");
+    party.seats = SeatsOf(*reservation);
+  }
+};
 
-TEST(BestAvailable, FiveThousandPartiesFillTheHallAndNoneIsSplitOrRefusedInVain) {
-  System system;
-  ASSERT_TRUE(system.ready());
-  const std::string show = CreateHall(system);
+TEST_F(BestAvailable, FiveThousandPartiesFillTheHallAndNoneIsSplitOrRefusedInVain) {
+  const std::string show = CreateHall();
   const std::string queue = fmt::format("/v1/shows/{}/queue", show);
   std::vector<std::unique_ptr<Api>> apis;
-  for (int i = 0; i < kConnections; ++i) apis.push_back(std::make_unique<Api>(system.AnyGateway()));
+  for (int i = 0; i < kConnections; ++i) apis.push_back(std::make_unique<Api>(system_->AnyGateway()));
   std::vector<Party> parties(kParties);
   std::atomic<int> not_ready = 0;
   ForEachAtOnce(kConnections, kParties, [&](int connection, int number) {
     Api& api = *apis[static_cast<size_t>(connection)];
     Party& party = parties[static_cast<size_t>(number)];
     party.size = 1 + static_cast<size_t>(number * 7 % 11 % 6);  // in no order
-    party.authorization = "Bearer " + system.Token(fmt::format("party{}", number));
+    party.authorization = "Bearer " + system_->Token(fmt::format("party{}", number));
     const Reply joined = api.CallUntilDecided("POST", queue, {{"Authorization", party.authorization}});
     const Reply charged = api.CallUntilDecided(
         "POST", "/v1/wallet/charges", {{"Authorization", party.authorization}, {"Idempotency-Key", "charge"}},
@@ -138,7 +125,7 @@ TEST(BestAvailable, FiveThousandPartiesFillTheHallAndNoneIsSplitOrRefusedInVain)
   ASSERT_EQ(not_ready, 0);
   ASSERT_TRUE(Eventually(
       [&] {
-        return system.Admin("GET", fmt::format("/v1/admin/shows/{}/queue", show)).number("active") ==
+        return system_->Admin("GET", fmt::format("/v1/admin/shows/{}/queue", show)).number("active") ==
                kParties;
       },
       seconds(60)));
@@ -178,10 +165,10 @@ TEST(BestAvailable, FiveThousandPartiesFillTheHallAndNoneIsSplitOrRefusedInVain)
   }
   std::cerr << "rungs " << testing::PrintToString(rungs) << "\n";
   EXPECT_TRUE(Eventually([&] {
-    const Reply after = system.Show(show);
+    const Reply after = system_->Show(show);
     return after.number("sold") == kSeats && after.number("free") == 0 && after.at("state") == "SOLD_OUT";
-  })) << system.Show(show);
-  system.ExpectCleanAudit();
+  })) << system_->Show(show);
+  system_->ExpectCleanAudit();
 }
 
 }  // namespace

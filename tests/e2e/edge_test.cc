@@ -80,6 +80,16 @@ TEST_F(Edge, WhatCantBeConfiguredIsRefusedByName) {
                  seconds(60));
   EXPECT_EQ(network.exit_code, 2);
   EXPECT_THAT(network.err, HasSubstr("target.allow_networks"));
+  // In one process too, the relay's keys come from the environment.
+  for (const auto& [variable, name] :
+       {std::pair("BOXOFFICE_HTTP_TIMEOUT_MS=60001", "BOXOFFICE_HTTP_TIMEOUT_MS"),
+        std::pair("BOXOFFICE_DELIVERY_KEPT_MS=0", "delivery.kept_ms")}) {
+    const Finished relay = RunCommand({"/usr/bin/env", variable, BinDir() / "boxoffice", "up", "--data",
+                                       system_->data_dir() / "third", "--port", "0"},
+                                      seconds(60));
+    EXPECT_EQ(relay.exit_code, 2) << variable;
+    EXPECT_THAT(relay.err, HasSubstr(name));
+  }
 }
 
 }  // namespace

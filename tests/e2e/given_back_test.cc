@@ -138,6 +138,17 @@ TEST_F(GivenBack, ARefusedPaymentKeepsTheSeatsForTheGraceTime) {
   EXPECT_EQ(buyer_->Confirm(held.at("id"), "sandbox:approve").at("state"), "CONFIRMED");
 }
 
+TEST_F(GivenBack, APaymentThatIsRefusedForTheBalanceGivesTheHoldNoMoreTime) {
+  Buyer poor(*system_, "poor");
+  ASSERT_TRUE(poor.Enter(show_));
+  const Reply held = poor.Reserve(show_, R"("seats":[1])");
+  ASSERT_EQ(held.status, 201) << held;
+  EXPECT_EQ(poor.Confirm(held.at("id")).at("code"), "balance_too_low");
+  EXPECT_EQ(poor.Get(held.at("id")).at("hold_expires_at"), held.at("hold_expires_at"));
+  EXPECT_TRUE(
+      Eventually([&] { return system_->Show(show_).at("next_release_at") == held.at("hold_expires_at"); }));
+}
+
 TEST_F(GivenBack, AnOperatorMovesABuyerAndGivesTheDifferenceBack) {
   const std::string id = Buy("1,2", "sandbox:approve");
   const std::string other = Buy("3");

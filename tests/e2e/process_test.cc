@@ -169,13 +169,19 @@ TEST(Process, AFolderOfTheOtherFormIsRefusedAndLeftAlone) {
 // In one process too, a saga's settings come from the environment.
 TEST(Process, ASettingOfSagasThatCantBeIsOneLineAndExit2) {
   const testbed::TempDir dir;
-  const auto up_with = [&](const std::string& setting) {
-    return RunCommand({"/usr/bin/env", setting, Program(), "up", "--no-seed", "--port",
-                       std::to_string(FreePort()), "--data", dir.path()},
-                      seconds(60));
+  const auto up_with = [&](const std::string& setting, const std::vector<std::string>& form = {}) {
+    std::vector<std::string> command{
+        "/usr/bin/env", setting,   Program(), "up", "--no-seed", "--port", std::to_string(FreePort()),
+        "--data",       dir.path()};
+    command.insert(command.end(), form.begin(), form.end());
+    return RunCommand(command, seconds(60));
   };
   ExpectOneClearLine(up_with("BOXOFFICE_STEP_PAYMENT_TIMEOUT_MS=1"), "BOXOFFICE_STEP_PAYMENT_TIMEOUT_MS");
   ExpectOneClearLine(up_with("BOXOFFICE_LEASE_RENEW_MS=60000"), "lease.renew_ms");
+  // No longer than payment waits for its provider.
+  const std::string too_short = "BOXOFFICE_STEP_PAYMENT_TIMEOUT_MS=3000";
+  ExpectOneClearLine(up_with(too_short), "provider.timeout_ms");
+  ExpectOneClearLine(up_with(too_short, {"--scaled", "--no-kafka"}), "provider.timeout_ms");
 }
 
 TEST(Process, ADatabaseNewerThanTheProgramIsOneLineAndExit2) {

@@ -192,6 +192,11 @@ asio::awaitable<StepResult> FaultyParticipants::HoldSeats(Reservation& reservati
   return Carry({"HoldSeats", true, reservation, hold}, &reservation);
 }
 
+asio::awaitable<StepResult> FaultyParticipants::KeepSeats(const Reservation& reservation) {
+  return Carry({"KeepSeats", false, reservation,
+                [](Participants& real, Reservation& r) { return real.KeepSeats(r); }});
+}
+
 asio::awaitable<StepResult> FaultyParticipants::ConfirmSeats(const Reservation& reservation) {
   return Carry({"ConfirmSeats", true, reservation,
                 [](Participants& real, Reservation& r) { return real.ConfirmSeats(r); }});

@@ -78,6 +78,10 @@ class MortalParticipants final : public Participants {
     auto call = [&] { return real_->HoldSeats(r, until); };
     co_return co_await TryStep(life_, call);
   }
+  asio::awaitable<StepResult> KeepSeats(const Reservation& r) override {
+    auto call = [&] { return real_->KeepSeats(r); };
+    co_return co_await TryStep(life_, call);
+  }
   asio::awaitable<StepResult> ConfirmSeats(const Reservation& r) override {
     auto call = [&] { return real_->ConfirmSeats(r); };
     co_return co_await TryStep(life_, call);

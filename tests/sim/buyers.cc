@@ -15,6 +15,7 @@ using reservation::State;
 
 constexpr int kMaxTries = 40;
 constexpr int64_t kPatienceUs = 4'000'000;  // with one attempt
+constexpr int64_t kOperatorLooksUs = 10'000'000;
 
 asio::awaitable<Result<reservation::Answer>> Reserve(reservation::Service& service,
                                                      reservation::ReserveRequest request) {
@@ -26,6 +27,13 @@ asio::awaitable<Result<reservation::Answer>> Reserve(reservation::Service& servi
   };
   return asio::async_initiate<decltype(asio::use_awaitable), void(Result<reservation::Answer>)>(
       std::move(initiate), asio::use_awaitable);
+}
+
+asio::awaitable<Result<reservation::Answer>> Retry(reservation::Service& service, ReservationId id) {
+  reservation::Resolve retry{id, "retry", "it was parked", "operator"};
+  Result<reservation::Reservation> resolved = co_await service.ResolveSaga(std::move(retry));
+  if (!resolved) co_return std::unexpected(resolved.error());
+  co_return reservation::Answer{*std::move(resolved), std::nullopt};
 }
 
 }  // namespace
@@ -186,6 +194,18 @@ void Clients::Crowd(int buyers, int wishes) {
     top_up.amount = world_.rng().Between(1, 6) * World::kPrice;
     Ask(top_up, [this, buyer, wishes](const Operation&) { Live(buyer, wishes); });
   }
+}
+
+void Clients::WatchParked() {
+  for (const auto& [id, row] : world_.reservations().rows.reservations()) {
+    if (row.saga.status != reservation::SagaStatus::kParked) continue;
+    ++retried_;
+    // If it does not arrive, the saga is parked still at the next look.
+    world_.AskReservation(
+        "retry", [id](reservation::Service& service) { return Retry(service, id); },
+        [](const Result<reservation::Answer>&) {});
+  }
+  world_.scheduler().After(kOperatorLooksUs, nullptr, [this] { WatchParked(); });
 }
 
 void Clients::Live(const std::string& buyer, int wishes) {

@@ -1,5 +1,5 @@
 // The clients: buyers who top up, hold, pay, confirm, cancel and ask again until they are told, and an
-// operator who moves. They never die, and write down what they saw.
+// operator who moves, and has tried again what was parked. They never die, and write down what they saw.
 #pragma once
 
 #include <functional>
@@ -34,9 +34,13 @@ class Clients {
 
   // So many buyers, each with so many wishes by chance.
   void Crowd(int buyers, int wishes);
+  // From now on the operator looks now and then for sagas that are parked.
+  void WatchParked();
   // Everybody has had what they wished.
   [[nodiscard]] bool done() const { return open_ == 0; }
   [[nodiscard]] const std::vector<Operation>& history() const { return history_; }
+  // How often a saga was to be tried again.
+  [[nodiscard]] size_t retried() const { return retried_; }
 
  private:
   struct Request {
@@ -57,6 +61,7 @@ class Clients {
 
   World& world_;
   std::vector<Operation> history_;
+  size_t retried_ = 0;
   int open_ = 0;
   int last_key_ = 0;
 };

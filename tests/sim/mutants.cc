@@ -69,6 +69,7 @@ constexpr Mutant kMutants[] = {
     {"saga_no_payment_cancel", "a declined or unknown payment is not cancelled"},
     {"saga_skip_confirm_seats", "seats are not confirmed"},
     {"saga_never_claims", "nobody takes over a dead owner's saga"},
+    {"saga_parked_is_done", "a saga that was tried too often counts as done"},
     {"saga_no_event", "a confirmation writes no event"},
     {"reservation_no_idempotency", "a request that comes again begins anew"},
     {"outbox_erase_first", "an event is marked as published before it is"},

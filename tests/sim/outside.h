@@ -50,6 +50,7 @@ class Acquirer {
   };
   // By the idempotency key, "<reservation>/<attempt>".
   std::map<std::string, Account> accounts;
+  int64_t away_until_us = 0;  // until then nobody hears an answer, and some are not heard
 };
 
 }  // namespace boxoffice::sim

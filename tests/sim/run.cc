@@ -17,6 +17,8 @@ using Kind = Operation::Kind;
 using std::chrono::seconds;
 
 constexpr seconds kFaultsEnd{40};
+// A saga that needs the acquirer parks when it has been away for some 80 s.
+constexpr milliseconds kLongestAway{150'000};
 // A message that was late may still come, and must not harm.
 constexpr milliseconds kAllArrived{16'000};
 
@@ -33,6 +35,7 @@ Ran ResultOf(World& world, const Clients& clients) {
   }
   ran.fingerprint = world.fingerprint();
   ran.operations = clients.history().size();
+  ran.retried = clients.retried();
   ran.unknown = static_cast<size_t>(
       std::ranges::count(clients.history(), Operation::Outcome::kUnknown, &Operation::outcome));
   return ran;
@@ -67,6 +70,10 @@ Ran RunSeed(const SeedOptions& options) {
   world.injector().Spare(options.spared);
   if (choice.Chance(60)) world.StartWeather(kFaultsEnd - seconds(5));
   clients.Crowd(static_cast<int>(choice.Between(2, 5)), static_cast<int>(choice.Between(2, 4)));
+  clients.WatchParked();
+  if (choice.Chance(15))
+    world.SendAcquirerAway(milliseconds(choice.Between(0, 20'000)),
+                           milliseconds(choice.Between(1'000, kLongestAway.count())));
   (void)world.RunUntil([&] { return clients.done() && world.IsQuiet(); }, kFaultsEnd);
   world.injector().StopChance();
   Settle(world, clients);

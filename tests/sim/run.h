@@ -21,6 +21,7 @@ struct Ran {
   uint64_t fingerprint = 0;
   size_t operations = 0;
   size_t unknown = 0;  // of which nobody was told how they ended
+  size_t retried = 0;  // sagas that had parked, and that the operator had tried again
 };
 
 struct SeedOptions {

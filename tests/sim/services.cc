@@ -34,7 +34,6 @@ reservation::Policy SimPolicy() {
   policy.renew_every = milliseconds(1'000);
   policy.first_backoff = milliseconds(200);
   policy.max_backoff = milliseconds(3'000);
-  policy.max_tries = 60;
   policy.expiry_grace = milliseconds(1'000);
   policy.hold_slack = milliseconds(5'000);
   return policy;
@@ -105,10 +104,14 @@ class PaymentProcess::SimTimer final : public payment::Timer {
 };
 
 // The acquirer, as one process reaches it: what is asked may be lost, late or doubled, and so may the answer.
+// While it is away, the process sends it no approval for a while after each call that was not answered.
 class PaymentProcess::SimProvider final : public payment::Provider {
  public:
   SimProvider(Process& process, Acquirer& acquirer) : process_(process), acquirer_(acquirer) {}
   [[nodiscard]] bool Accepts(std::string_view) const override { return true; }
+  [[nodiscard]] bool IsAway() const override {
+    return process_.ground().scheduler.now_us() < spared_until_us_;
+  }
 
   void Approve(const payment::ProviderRequest& request, Callback callback) override {
     Ask("acquirer.Approve", std::move(callback), [this, request, &acquirer = acquirer_] {
@@ -160,7 +163,11 @@ class PaymentProcess::SimProvider final : public payment::Provider {
 
   void Ask(std::string_view name, Callback callback, std::function<payment::ProviderAnswer()> act) {
     Ground& ground = process_.ground();
-    const Fault fault = process_.At(PointKind::kCall, name);
+    Fault fault = process_.At(PointKind::kCall, name);
+    if (fault == Fault::kNone && ground.scheduler.now_us() < acquirer_.away_until_us) {
+      spared_until_us_ = ground.scheduler.now_us() + kSparedUs;
+      fault = ground.rng.Chance(50) ? Fault::kNotDone : Fault::kReplyLost;
+    }
     if (fault == Fault::kCrashBefore) return process_.Die(name);
     if (fault == Fault::kNotDone) {
       // An error of the connection says nothing for certain.
@@ -180,8 +187,11 @@ class PaymentProcess::SimProvider final : public payment::Provider {
     if (fault == Fault::kCrashAfter) process_.Die(name);
   }
 
+  static constexpr int64_t kSparedUs = 1'000'000;
+
   Process& process_;
   Acquirer& acquirer_;
+  int64_t spared_until_us_ = 0;
 };
 
 PaymentProcess::PaymentProcess(Ground& ground, std::string name, milliseconds skew, PaymentDb& db,

@@ -57,6 +57,15 @@ TEST_F(Simulation, EveryFaultMeetsEveryKindOfPoint) {
   }
 }
 
+TEST_F(Simulation, SagasParkWhileTheAcquirerIsAwayAndEndOnceAnOperatorHasThemTriedAgain) {
+  Ran ran;
+  for (uint64_t seed = 1; ran.retried == 0; ++seed) {
+    ASSERT_LE(seed, 300U) << "none had to";
+    ran = RunSeed({.seed = seed});
+    EXPECT_THAT(ran.wrong, IsEmpty()) << seed;
+  }
+}
+
 TEST_F(Simulation, EachCourseReachesEveryStepOfItsSaga) {
   for (const Course& course : AllCourses()) {
     const Ran ran = RunSaga(course, 1, {});

@@ -38,11 +38,12 @@ class SeatStore final : public seat::Store {
   // A run is shorter than what is kept.
   Result<seat::Forgotten> ForgetTombstones(SagaId, Timestamp, size_t) override { return seat::Forgotten{}; }
 
-  Result<seat::Catalogue> LoadCatalogue() override {
-    seat::Catalogue catalogue;
-    catalogue.concerts.push_back({db_.show.concert_id, "concert", "artist", "venue"});
-    catalogue.shows.push_back({db_.show, db_.marks});
-    return catalogue;
+  Result<std::vector<seat::Concert>> LoadConcerts() override {
+    return std::vector<seat::Concert>{{db_.show.concert_id, "concert", "artist", "venue"}};
+  }
+  Result<std::optional<seat::StoredShow>> LoadShowAfter(int64_t id) override {
+    if (db_.show.id <= id) return std::nullopt;
+    return seat::StoredShow{db_.show, db_.marks};
   }
   Result<std::vector<seat::SeatRow>> OwnedSeats(int64_t, seat::SeatNo, size_t) override {
     return std::vector<seat::SeatRow>();

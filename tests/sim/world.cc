@@ -177,6 +177,13 @@ void World::Weather(int64_t until_us) {
   scheduler_.After(rng_.Between(500'000, 6'000'000), nullptr, [this, until_us] { Weather(until_us); });
 }
 
+void World::SendAcquirerAway(milliseconds in, milliseconds length) {
+  scheduler_.After(in.count() * 1'000, nullptr, [this, length] {
+    acquirer_.away_until_us = scheduler_.now_us() + length.count() * 1'000;
+    Note(fmt::format("the acquirer is away for {} ms", length.count()));
+  });
+}
+
 Directory::Target World::Seat(seat::Command command, int64_t timeout_us) {
   SeatProcess* const to = Choose(seat_fleet_);
   if (to == nullptr) return {};

@@ -48,6 +48,8 @@ class World final : public Directory {
              std::function<void(const Result<wallet::Outcome>&)> done);
   // Chaos that no single point makes: deaths, pauses, services that can't be reached. Until `until`.
   void StartWeather(milliseconds until);
+  // In so long, and for so long, the acquirer is away.
+  void SendAcquirerAway(milliseconds in, milliseconds length);
 
   // Runs until `done`, or that long. False: not done by then.
   bool RunUntil(const std::function<bool()>& done, milliseconds limit);

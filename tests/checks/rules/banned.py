@@ -55,6 +55,8 @@ ANY_TEXT = [
 ]
 NAMES = {"util": "what it does", "utils": "what it does", "common": "what it holds", "helper": "what it does",
          "helpers": "what it does", "manager": "what it decides or owns", "impl": "what sets it apart"}  # fmt: skip
+# A field of a log line that is called as one of those that each line has, so that its JSON has a key twice.
+LOG_FIELD = re.compile(r'\bLog\([^;]*?\{\s*"(time|level|event|trace_id)"\s*,')
 # What others have written, and is here as it is.
 OTHERS = ("src/platform/otlp/opentelemetry/*",)
 # These name the banned words in order to ban them.
@@ -66,6 +68,7 @@ def check(tree):
     for path in tree.cpp:
         violations += find(path, tree.code_lines(path), CPP)
         violations += check_catch_all(tree, path)
+        violations += check_log_fields(tree, path)
         if path.endswith(".h"):
             violations += check_header(tree, path)
     for path in tree.scripts:
@@ -106,6 +109,12 @@ def check_catch_all(tree, path):
         around = lines[max(number - 2, 0) : number + 1]
         if re.search(r"\bcatch\s*\(\s*\.\.\.\s*\)", code) and not any("//" in line for line in around):
             yield Violation(path, number, "`catch (...)` without a comment", "catch the type, or say why everything")
+
+
+def check_log_fields(tree, path):
+    for match in LOG_FIELD.finditer(tree.text(path)):
+        number = tree.text(path).count("\n", 0, match.start(1)) + 1
+        yield Violation(path, number, f"a log field is called `{match[1]}`, as one of every line", "name it after what it is of")
 
 
 def check_header(tree, path):

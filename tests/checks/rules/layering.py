@@ -58,7 +58,7 @@ EDGE = [
 ]  # fmt: skip
 # Headers outside base that a core may include all the same: values and interfaces, without I/O.
 PURE = ["platform/batch/executor.h", "platform/batch/health.h", "platform/batch/execute.h", "platform/batch/without_moved.h", "platform/obs/log.h", "platform/obs/metrics.h",
-        "platform/obs/span.h", "platform/obs/span_context.h",
+        "platform/obs/span.h", "platform/obs/span_context.h", "platform/obs/warning_pace.h",
         "platform/auth/shuffle.h", "platform/resilience/admission.h", "platform/resilience/retry_budget.h"]
 # Headers of the standard library and of others that a core may include: no I/O, no thread, no clock.
 CORE_BANNED_SYSTEM = ["thread", "future", "condition_variable", "fstream", "iostream", "sqlite3.h", "libpq-fe.h",

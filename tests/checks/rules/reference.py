@@ -175,9 +175,10 @@ def in_webhooks(name, kind, repeated):
 def events_page(tree):
     text = tree.text(EVENTS)
     lines = ["# Events", "", WRITTEN.format(f"`{EVENTS}`"),
-             "CloudEvents 1.0. On Kafka in binary mode: the headers `ce_id`, `ce_type`, `ce_source`, `ce_specversion`, `ce_time` and `traceparent`, the key as",
-             "below, and a protobuf body. As webhooks in JSON, signed ([send events to a platform](../howto/webhooks.md)). Events of one key are in",
-             "order; an event may come twice, with the same id. Fields are only ever added.", "",
+             "CloudEvents 1.0. On Kafka in binary mode: the headers `ce_id`, `ce_type`, `ce_source`, `ce_specversion`, `ce_time`, `content-type`",
+             "(`application/protobuf`) and, of an event that is traced, `traceparent`; the key as below, and a protobuf body. As webhooks",
+             "in JSON, signed ([send events to a platform](../howto/webhooks.md)). Events of one key are in order; an",
+             "event may come twice, with the same id. Fields are only ever added.", "",
              "In webhooks `data` has the fields as the column *in webhooks* says, and leaves out what may be absent where it is empty, 0 or false; the event's time",
              "is `timestamp`, beside `data`. The id of a show is a number here, and a text in [the interface](api.md). A thin webhook, which is the default, has",
              "those whose names end in `_id`, and `version`, alone.", ""]  # fmt: skip
