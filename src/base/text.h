@@ -18,6 +18,12 @@ namespace boxoffice {
   return text.substr(begin, text.find_last_not_of(blanks) - begin + 1);
 }
 
+// Without the byte order mark that some editors put before a text.
+[[nodiscard]] constexpr std::string_view WithoutByteOrderMark(std::string_view text) {
+  constexpr std::string_view kMark = "\xEF\xBB\xBF";
+  return text.starts_with(kMark) ? text.substr(kMark.size()) : text;
+}
+
 // The number that all of `text` is, in decimal, a '-' included where T has one; blanks and a '+' are none of
 // it. nullopt also where T can't hold it.
 template <typename T>

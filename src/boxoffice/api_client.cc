@@ -42,12 +42,16 @@ Result<auth::TokenIssuer> DevelopmentIssuer(const std::filesystem::path& data, s
   return auth::TokenIssuer::Make(config, kClock);
 }
 
-void AddApiFlags(CLI::App& command, ApiOptions& options) {
+void AddUrlFlag(CLI::App& command, ApiOptions& options) {
   command.add_option("--url", options.url,
                      fmt::format("Where the system is; else where an `up --scaled` that runs on --data "
                                  "serves, else {}. Of https with an authority of your own: its PEM is the "
                                  "file that SSL_CERT_FILE names",
                                  kDefaultUrl));
+}
+
+void AddApiFlags(CLI::App& command, ApiOptions& options) {
+  AddUrlFlag(command, options);
   command.add_option("--token", options.token,
                      "An operator's token; else one is made with the key in --data");
   AddDataFlag(command, options, "The data folder of the system");
@@ -120,7 +124,11 @@ std::string TextOf(const boost::json::value& object, std::string_view name) {
   const boost::json::value* member = members != nullptr ? members->if_contains(name) : nullptr;
   if (member == nullptr || member->is_null()) return {};
   if (member->is_double()) return fmt::format("{:.6g}", member->as_double());
-  std::string text = member->is_string() ? std::string(member->as_string()) : boost::json::serialize(*member);
+  return WithoutControls(member->is_string() ? std::string(member->as_string())
+                                             : boost::json::serialize(*member));
+}
+
+std::string WithoutControls(std::string text) {
   for (size_t at = FindControl(text); at != std::string::npos; at = FindControl(text, at)) {
     text.replace(at, text[at] == '\xc2' ? 2 : 1, " ");
   }

@@ -36,7 +36,8 @@ inline constexpr std::chrono::seconds kAuditLimit{3'600};
 
 // Adds --url, --token and --data to a command. `options` must live until it has run.
 void AddApiFlags(CLI::App& command, ApiOptions& options);
-// --data alone.
+// --url alone, and --data alone.
+void AddUrlFlag(CLI::App& command, ApiOptions& options);
 void AddDataFlag(CLI::App& command, ApiOptions& options, const std::string& description);
 
 // Where the gateway is, as http://HOST[:PORT] or https: what `options` say, else, if FolderIsItsOwn, where
@@ -70,8 +71,10 @@ class ApiClient {
   std::string token_;
 };
 
-// `name` of an object as text for people: "" for null and for what is not there, a string without quotes.
-// What comes from elsewhere moves no cursor: each control character is a space.
+// `text` with a space for each control character: what comes from elsewhere moves no cursor.
+[[nodiscard]] std::string WithoutControls(std::string text);
+// `name` of an object as text for people, without controls: "" for null and for what is not there, a string
+// without quotes.
 [[nodiscard]] std::string TextOf(const boost::json::value& object, std::string_view name);
 
 // "403 forbidden: only operators may do that", from a problem; for people.

@@ -16,6 +16,7 @@
 #include "boxoffice/move_flags.h"
 #include "boxoffice/places.h"
 #include "boxoffice/system_commands.h"
+#include "platform/archive/archive.h"
 #include "platform/module/version.h"
 #include "platform/obs/log.h"
 
@@ -38,7 +39,10 @@ Result<BackedUp> BackUp(MoveOptions& options, const std::string& version) {
 
 void RunBackup(MoveOptions& options, const std::string& version) {
   obs::SetLogLevel(obs::Level::kWarning);
-  LeaveNoFileAtSignal(options);
+  std::vector<std::filesystem::path> unfinished = archive::UnfinishedOf(options.file);
+  for (const char* suffix : {"", "-journal"})  // which SQLite has while it writes the copy
+    unfinished.emplace_back(SandboxScratchOf(options.file).string() + suffix);
+  LeaveNoFileAtSignal(unfinished);
   const auto done = BackUp(options, version);
   if (!done) ExitCant(done.error());
   if (!options.json) {

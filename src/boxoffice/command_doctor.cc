@@ -90,12 +90,7 @@ void AddDoctorCommand(CLI::App& app) {
                       "The data folder, where no configuration is given; .data if it is not");
   command->add_flag("--scaled", places.own_servers, "The data folder is that of `up --scaled`")
       ->excludes(config);
-  command->add_option(
-      "--url", options->examine.api.url,
-      fmt::format("Where the gateway is; else where an `up --scaled` that runs on the data "
-                  "folder serves, else {}. Of https with an authority of your own: its PEM is "
-                  "the file that SSL_CERT_FILE names",
-                  kDefaultUrl));
+  AddUrlFlag(*command, options->examine.api);
   command->add_option(
       "--token", options->examine.api.token,
       "An operator's token; without it one is made with the development key of the data folder");

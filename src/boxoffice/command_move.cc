@@ -10,6 +10,7 @@
 #include "boxoffice/move.h"
 #include "boxoffice/move_flags.h"
 #include "boxoffice/places.h"
+#include "platform/archive/archive.h"
 #include "platform/obs/log.h"
 
 namespace boxoffice::cli {
@@ -25,7 +26,7 @@ Result<std::vector<Moved>> Move(MoveOptions& options) {
 
 void Run(MoveOptions& options, std::string_view done) {
   obs::SetLogLevel(obs::Level::kWarning);  // what people want to know is printed
-  if (!options.places.make) LeaveNoFileAtSignal(options);
+  if (!options.places.make) LeaveNoFileAtSignal(archive::UnfinishedOf(options.file));
   const auto moved = Move(options);
   if (!moved) ExitCant(moved.error());
   PrintMoved(options, done, *moved);

@@ -140,11 +140,15 @@ void Set(const RestOptions& options, const RelayOptions& relay) {
   PrintTarget(options, Ask(options, "PATCH", TargetPath(relay), json::serialize(body)));
 }
 
-// Why a test waits: it would be due when it is made, but for a pause.
-std::string WhyItWaits(const json::value& delivery) {
-  const std::string due = TextOf(delivery, "next_attempt_at");
-  if (due > TextOf(delivery, "created_at")) {
-    return fmt::format("the platform has asked to be left alone until {}: the test is sent then", due);
+// It would be due when it is made, but for a pause.
+bool WaitsForPause(const json::value& test) {
+  return TextOf(test, "next_attempt_at") > TextOf(test, "created_at");
+}
+
+std::string WhyItWaits(const json::value& test) {
+  if (WaitsForPause(test)) {
+    return fmt::format("the platform has asked to be left alone until {}: the test is sent then",
+                       TextOf(test, "next_attempt_at"));
   }
   return "the test still waits: `boxoffice relay list` says whether the platform has a rate, or a pause";
 }
@@ -153,8 +157,8 @@ std::string WhyItWaits(const json::value& delivery) {
 void Test(const RestOptions& options, const RelayOptions& relay) {
   json::value delivery = Ask(options, "POST", TargetPath(relay) + "/test");
   const std::string path = DeliveryPath(TextOf(delivery, "id"));
-  const bool is_paused = TextOf(delivery, "next_attempt_at") > TextOf(delivery, "created_at");
-  const auto end = std::chrono::steady_clock::now() + (is_paused ? std::chrono::seconds(0) : kTestWait);
+  const auto end =
+      std::chrono::steady_clock::now() + (WaitsForPause(delivery) ? std::chrono::seconds(0) : kTestWait);
   while (TextOf(delivery, "state") == "pending" && std::chrono::steady_clock::now() < end) {
     Pause(kPoll);
     delivery = Ask(options, "GET", path);

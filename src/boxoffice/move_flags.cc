@@ -9,9 +9,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include "boxoffice/backup.h"
-#include "platform/archive/archive.h"
-
 namespace boxoffice::cli {
 namespace {
 
@@ -79,11 +76,8 @@ Result<void> ChoosePlaces(MoveOptions& options) {
   return ChooseKafka(options);
 }
 
-void LeaveNoFileAtSignal(const MoveOptions& options) {
-  for (const std::filesystem::path& file : archive::UnfinishedOf(options.file))
-    Unfinished().push_back(file.string());
-  for (const char* suffix : {"", "-journal"})  // which SQLite has while it writes the copy
-    Unfinished().push_back(SandboxScratchOf(options.file).string() + suffix);
+void LeaveNoFileAtSignal(std::span<const std::filesystem::path> files) {
+  for (const std::filesystem::path& file : files) Unfinished().push_back(file.string());
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
     // What is ignored stays so, as of what runs in the background of a script, or under nohup.
     if (std::signal(signal, RemoveAndEnd) == SIG_IGN) std::signal(signal, SIG_IGN);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,9 +33,9 @@ void AddNoKafkaFlag(CLI::App& command, MoveOptions& options);
 // Completes what the flags left open, for a system that is stopped. Error: kafka_missing (kInvalidArgument).
 [[nodiscard]] Result<void> ChoosePlaces(MoveOptions& options);
 
-// From now on SIGINT, SIGTERM and SIGHUP end the process with 128 and their number, and what it has of its
-// file by then is removed. For a command that writes one; once in a process.
-void LeaveNoFileAtSignal(const MoveOptions& options);
+// From now on SIGINT, SIGTERM and SIGHUP end the process with 128 and their number, and `files`, which it has
+// not finished, are removed. Once in a process.
+void LeaveNoFileAtSignal(std::span<const std::filesystem::path> files);
 
 // A line for each part and one for the whole, or with --json {"file", "moved": {NAME: {"rows",
 // "was_there"}}}.

@@ -186,11 +186,8 @@ class Page {
     bool alarm = false;
   };
 
-  // What comes from elsewhere moves no cursor.
   void Put(std::string_view style, std::string_view text) {
-    std::string plain;
-    for (const char c : CutBetweenWords(text, width_))
-      plain += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c;
+    const std::string plain = cli::WithoutControls(std::string(CutBetweenWords(text, width_)));
     const bool styled = color_ && !style.empty();
     rows_.push_back({fmt::format("{}{}{}\n", styled ? style : "", plain, styled ? "\x1b[0m" : "")});
   }

@@ -79,12 +79,7 @@ asio::awaitable<Response> Patch(Edge& edge, Request& request) {
     }
     change.set_state(state);
   }
-  if (reader.IsNull("opens_at")) {
-    reader.Ignore("opens_at");
-    change.set_opens_at_ms(0);
-  } else if (const int64_t opens_at_ms = TimeInBody(reader, "opens_at"); opens_at_ms > 0) {
-    change.set_opens_at_ms(opens_at_ms);
-  }
+  if (reader.Has("opens_at")) change.set_opens_at_ms(MaybeTimeInBody(reader, "opens_at"));
   const Result<void> read = reader.Finish();
   if (!read) co_return FailureResponse(read.error());
   const Result<void> known = co_await edge.RequireShow(*show_id, request, /*drafts=*/true);

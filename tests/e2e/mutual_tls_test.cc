@@ -5,7 +5,6 @@
 #include <fstream>
 #include <functional>
 #include <iterator>
-#include <string_view>
 #include <thread>
 
 #include <fmt/format.h>
@@ -62,11 +61,10 @@ class MutualTls : public ::testing::Test {
     flags.push_back("--peer-wallet=" + peer);
     flags.emplace_back("--audit-interval-ms=0");
     // The auditor of its process has to show its own, too; here it asks nobody.
-    constexpr std::string_view kTls = "--tls";
     for (const std::string& flag : std::vector(flags)) {
       if (!flag.starts_with("--tls-certificate") && !flag.starts_with("--tls-key")) continue;
-      const size_t folder = flag.rfind('/') + 1 - kTls.size();
-      flags.push_back("--audit" + flag.substr(kTls.size(), folder) + "audit" + flag.substr(flag.rfind('.')));
+      std::filesystem::path file(flag.substr(std::string("--tls").size()));
+      flags.push_back("--audit" + file.replace_filename("audit" + file.extension().string()).string());
     }
     const auto folder = Folder(name);
     Service gateway("gateway", folder, flags);

@@ -36,14 +36,8 @@ using testing::SizeIs;
 
 constexpr const char* kKcat = "/usr/bin/kcat";
 
-class KafkaBusTest : public testing::Test {
+class KafkaBusTest : public KafkaTest {
  protected:
-  void SetUp() override {
-    BOXOFFICE_NEED_KAFKA();
-    config_ = KafkaTestConfig(NewPrefix());
-  }
-  std::unique_ptr<KafkaBus> Open() { return KafkaBus::Open(config_, clock_, metrics_).value(); }
-  Event Make(std::string key, std::string body) { return events_.Make(std::move(key), std::move(body)); }
   static void Put(Bus& bus, std::vector<Event> events) {
     const Result<void> put = bus.Publish(events);
     ASSERT_TRUE(put.has_value()) << put.error().reason << ": " << put.error().detail;
@@ -111,11 +105,6 @@ class KafkaBusTest : public testing::Test {
     ASSERT_TRUE(Eventually(
         [&] { return rd_kafka_commit(client.get(), place.get(), 0) == RD_KAFKA_RESP_ERR_NO_ERROR; }));
   }
-
-  KafkaBusConfig config_;
-  SystemClock clock_;
-  EventMaker events_;
-  obs::Registry metrics_;
 };
 
 // cloudevents/spec, Kafka protocol binding, §3.2: attributes in ce_ headers, the media type in content-type.

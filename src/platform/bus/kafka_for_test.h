@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "platform/bus/inbox_for_test.h"
 #include "platform/bus/kafka_admin.h"
 #include "platform/bus/kafka_bus.h"
 #include "testing/kafka_broker.h"
@@ -47,6 +48,22 @@ inline void MakeTestTopics(const KafkaBusConfig& config, const std::vector<std::
   const auto made = CreateTopics(config, specs);
   ASSERT_TRUE(made.has_value()) << made.error().reason << ": " << made.error().detail;
 }
+
+// A log of its own for each test.
+class KafkaTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    BOXOFFICE_NEED_KAFKA();
+    config_ = KafkaTestConfig(NewPrefix());
+  }
+  std::unique_ptr<KafkaBus> Open() { return KafkaBus::Open(config_, clock_, metrics_).value(); }
+  Event Make(std::string key, std::string body) { return events_.Make(std::move(key), std::move(body)); }
+
+  KafkaBusConfig config_;
+  SystemClock clock_;
+  EventMaker events_;
+  obs::Registry metrics_;
+};
 
 // Whether the log says so in what it writes from now on.
 inline bool Logs(std::string_view what) {

@@ -23,14 +23,8 @@ namespace {
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-class KafkaTopicsTest : public testing::Test {
+class KafkaTopicsTest : public KafkaTest {
  protected:
-  void SetUp() override {
-    BOXOFFICE_NEED_KAFKA();
-    config_ = KafkaTestConfig(NewPrefix());
-  }
-  std::unique_ptr<KafkaBus> Open() { return KafkaBus::Open(config_, clock_, metrics_).value(); }
-  Event Make(std::string key, std::string body) { return events_.Make(std::move(key), std::move(body)); }
   std::string Full(const std::string& topic) const { return config_.prefix + topic; }
 
   // What an operator's tools do.
@@ -74,11 +68,6 @@ class KafkaTopicsTest : public testing::Test {
     EXPECT_TRUE(missing) << missing.error().detail;
     return missing.value_or(std::vector<std::string>());
   }
-
-  KafkaBusConfig config_;
-  SystemClock clock_;
-  EventMaker events_;
-  obs::Registry metrics_;
 };
 
 // Where librdkafka waits for what a deleted topic has left behind, this and the next never end.

@@ -169,12 +169,11 @@ asio::awaitable<bool> Connection::ReadRequest() {
   timed_out_ = false;
   parser_.emplace(request_, options.max_header, options.given_once);
   Enter(Phase::kIdle, options.idle_timeout, answered_);
-  if (shared_->draining && buffer_.size() == 0) drained_ = true;
   bool accepted = false;
   bool starved = buffer_.size() == 0;
   while (true) {
     if (starved) {
-      if (drained_ && phase_ == Phase::kIdle && shared_->draining) {
+      if (phase_ == Phase::kIdle && shared_->draining) {
         if (!TakeLate()) co_return false;  // nothing is read any more but what has already come
       } else {
         bool more = false;
@@ -193,7 +192,6 @@ asio::awaitable<bool> Connection::ReadRequest() {
     }
     if (SkipEmptyLine()) {
       starved = buffer_.size() == 0;
-      if (starved && shared_->draining) drained_ = true;
       continue;
     }
     if (phase_ == Phase::kIdle) {

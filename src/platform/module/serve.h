@@ -5,6 +5,7 @@
 #include <chrono>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,7 +29,7 @@ struct ProcessConfig {
   std::string bus_url;                       // empty: in the data folder
   int bus_partitions = 12;                   // of the topics that migrate makes; so is the next
   int bus_replication_factor = 1;
-  rpc::TlsConfig tls;                        // all empty: plain text between services
+  rpc::TlsConfig tls;                        // without its files: plain text between services
   std::string admin_listen = "127.0.0.1:0";  // empty: nowhere
   // By ReadConfig: what a service that signs or verifies queue tokens has as its keys (AddTokenKeys), for who
   // compares them; nullopt: it does neither.

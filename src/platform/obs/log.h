@@ -23,7 +23,7 @@ enum class Form {
   kHuman,  // 2026-05-01T20:00:00.000Z warning saga_postponed reservation=… error="…" trace_id=…
 };
 
-// One field of a log line; made from anything that fmt can print.
+// One field of a log line, of anything that fmt can print; not called time, level, event or trace_id.
 struct Field {
   template <typename T>
   Field(std::string_view field_name, const T& field_value)

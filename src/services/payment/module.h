@@ -37,7 +37,8 @@ class PaymentModule final : public module::ServiceModule {
   ~PaymentModule() override;
 
   [[nodiscard]] std::string_view name() const override { return "payment"; }
-  // Errors: config (the acquirer's), store_url, database_unavailable, schema_newer, port_taken.
+  // Errors: config (the acquirer's), store_url, database_unavailable, schema_newer, port_taken,
+  // listen_failed.
   [[nodiscard]] Result<void> Start() override;
   void Leave() override { host_.Leave(); }
   void Drain(std::chrono::milliseconds grace) override;

@@ -1,7 +1,6 @@
 #include "services/payment/provider_http.h"
 
 #include <algorithm>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -190,10 +189,7 @@ Error Malformed(std::string detail) {
   return {Code::kInvalidArgument, "webhook_malformed", std::move(detail)};
 }
 
-// Each payment that is in doubt is asked for every second.
-using Paces = std::map<std::string, obs::WarningPace, std::less<>>;
-
-void WarnOfAnswer(Paces& paces, const ProviderRequest& request, const http::ClientResponse& response,
+void WarnOfAnswer(WarningPaces& paces, const ProviderRequest& request, const http::ClientResponse& response,
                   std::string_view why) {
   const auto [level, others] = paces[std::string(why)].Next(Now().time_since_epoch());
   if (!obs::Logs(level)) return;
@@ -202,7 +198,7 @@ void WarnOfAnswer(Paces& paces, const ProviderRequest& request, const http::Clie
       {{"key", request.IdempotencyKey()}, {"status", response.status}, {"why", why}, {"others", others}});
 }
 
-void WarnOfSilence(Paces& paces, const ProviderRequest& request, const Error& error) {
+void WarnOfSilence(WarningPaces& paces, const ProviderRequest& request, const Error& error) {
   const auto [level, others] = paces[error.reason].Next(Now().time_since_epoch());
   if (!obs::Logs(level)) return;
   obs::Log(level, "payment_acquirer_unreachable",
@@ -215,7 +211,7 @@ void WarnOfSilence(Paces& paces, const ProviderRequest& request, const Error& er
 boost::asio::awaitable<void> Exchange(ProviderRequest request, http::ClientRequest call, http::TlsOptions tls,
                                       Reading (*read)(const ProviderRequest&, const http::ClientResponse&),
                                       Provider::Callback callback,
-                                      std::move_only_function<void(bool)> answered, Paces& paces) {
+                                      std::move_only_function<void(bool)> answered, WarningPaces& paces) {
   http::ClientSpan span("payment", call);
   const Result<http::ClientResponse> response = co_await http::Fetch(std::move(call), std::move(tls));
   span.End(response);

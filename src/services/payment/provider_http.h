@@ -37,6 +37,9 @@ struct AcquirerConfig {
 
 struct Reading;  // what an answer says
 
+// By what is wrong. Each payment that is in doubt is asked for every second.
+using WarningPaces = std::map<std::string, obs::WarningPace>;
+
 // Only what an answer says for certain is a verdict: a status and a body of the protocol. Everything else
 // (another status, a body that can't be read, another key or other money than was asked for, a lost
 // connection) is kUnknown, and is asked for again. Works on a thread of its own; thread-safe.
@@ -77,7 +80,7 @@ class HttpProvider final : public Provider {
   const AcquirerConfig config_;
   const std::vector<std::string> secrets_;  // their bytes
   const std::shared_ptr<resilience::Breaker> breaker_;
-  std::map<std::string, obs::WarningPace, std::less<>> paces_;  // by what is wrong; of thread_ alone
+  WarningPaces paces_;  // of thread_ alone
   boost::asio::io_context io_{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
   std::jthread thread_;

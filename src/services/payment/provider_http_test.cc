@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <future>
 #include <mutex>
+#include <ranges>
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
@@ -172,6 +173,25 @@ TEST_F(HttpProviderTest, OfAnswersThatSayNothingAWarningASecondTells) {
   EXPECT_THAT(log, HasSubstr(R"("event":"payment_acquirer_answer_unusable")"));
   EXPECT_THAT(log, HasSubstr(R"("status":"500","why":"status","others":"0")"));
   EXPECT_LE(std::ranges::count(log, '\n'), 1 + seconds.count());
+}
+
+TEST_F(HttpProviderTest, WhereNobodyAnswersAWarningASecondTells) {
+  AcquirerConfig config;
+  config.url = "http://127.0.0.1:1";
+  config.timeout = 20s;  // it is refused at once
+  provider_ = *HttpProvider::Make(config, metrics_);
+  obs::SetLogLevel(obs::Level::kWarning);
+  const auto began = std::chrono::steady_clock::now();
+  ::testing::internal::CaptureStderr();
+  for (int i = 0; i < 20; ++i) Ask(&Provider::Query, Request());
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  const auto seconds =
+      std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - began);
+  obs::SetLogLevel(obs::Level::kInfo);
+  const auto lines =
+      std::ranges::distance(std::views::split(log, std::string_view("payment_acquirer_unreachable"))) - 1;
+  EXPECT_GE(lines, 1);
+  EXPECT_LE(lines, 1 + seconds.count());
 }
 
 TEST_F(HttpProviderTest, NotFoundIsAnAnswerToAQueryAndNoneToAnApproval) {

@@ -22,10 +22,7 @@ constexpr size_t kMaxKeyBytes = 200;
 // One record of a CSV after the other; a quoted field may hold commas, quotes ("") and line breaks.
 class CsvReader {
  public:
-  explicit CsvReader(std::string_view text) : text_(text) {
-    constexpr std::string_view kMark = "\xEF\xBB\xBF";
-    if (text_.starts_with(kMark)) text_.remove_prefix(kMark.size());
-  }
+  explicit CsvReader(std::string_view text) : text_(WithoutByteOrderMark(text)) {}
   // Whether there was another record. `fields` and `line` (where it begins) are its; `problem` says why it
   // can't be read, if so: then it has ended with the line where the field begins that can't be.
   bool Next(std::vector<std::string>& fields, uint32_t& line, std::string& problem) {

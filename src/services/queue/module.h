@@ -48,7 +48,7 @@ class QueueModule final : public module::ServiceModule {
 
   [[nodiscard]] std::string_view name() const override { return "queue"; }
   // Returns when it leads and serves, or stands by. Errors: store_url, database_unavailable, schema_newer,
-  // port_taken, and those of auth::LoadOrCreateSecret.
+  // port_taken, listen_failed, and those of auth::LoadOrCreateSecret.
   [[nodiscard]] Result<void> Start() override;
   void Leave() override;
   void Drain(std::chrono::milliseconds grace) override;

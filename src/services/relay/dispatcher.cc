@@ -18,6 +18,11 @@ Timestamp MayBeSentAt(const ActiveTarget& target, Timestamp due, Timestamp now) 
   return at <= now && target.rate_per_s > 0 ? now + NextLook(target.rate_per_s) : at;
 }
 
+std::optional<Timestamp> Earliest(const std::vector<Timestamp>& times) {
+  if (times.empty()) return std::nullopt;
+  return std::ranges::min(times);
+}
+
 }  // namespace
 
 Dispatcher::Dispatcher(RelayService& service, Sender& sender, const Clock& clock, DispatchLimits limits,
@@ -29,27 +34,24 @@ Result<std::optional<Timestamp>> Dispatcher::Round() {
   BOXOFFICE_TRY(service_.Load());
   BOXOFFICE_TRY(StartDue());
   const Timestamp now = clock_.Now();
-  std::optional<Timestamp> next;
-  for (const ActiveTarget& target : service_.EnabledTargets()) {
-    BOXOFFICE_ASSIGN(const std::optional<Timestamp> due, service_.NextDue(target.id));
-    if (!due) continue;
-    const Timestamp at = MayBeSentAt(target, *due, now);
-    // What may be sent already is in flight, or waits for a place, and the end of an attempt will call.
-    if (at > now && (!next || at < *next)) next = at;
-  }
-  return next;
+  BOXOFFICE_ASSIGN(std::vector<Timestamp> times, SendTimes(now));
+  // What may be sent already is in flight, or waits for a place, and the end of an attempt will call.
+  std::erase_if(times, [now](Timestamp at) { return at <= now; });
+  return Earliest(times);
 }
 
 Result<std::optional<Timestamp>> Dispatcher::NextDue() const {
-  const Timestamp now = clock_.Now();
-  std::optional<Timestamp> next;
+  BOXOFFICE_ASSIGN(const std::vector<Timestamp> times, SendTimes(clock_.Now()));
+  return Earliest(times);
+}
+
+Result<std::vector<Timestamp>> Dispatcher::SendTimes(Timestamp now) const {
+  std::vector<Timestamp> times;
   for (const ActiveTarget& target : service_.EnabledTargets()) {
     BOXOFFICE_ASSIGN(const std::optional<Timestamp> due, service_.NextDue(target.id));
-    if (!due) continue;
-    const Timestamp at = MayBeSentAt(target, *due, now);
-    next = std::min(next.value_or(at), at);
+    if (due) times.push_back(MayBeSentAt(target, *due, now));
   }
-  return next;
+  return times;
 }
 
 size_t Dispatcher::in_flight() const {

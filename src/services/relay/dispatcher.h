@@ -55,6 +55,8 @@ class Dispatcher {
 
  private:
   [[nodiscard]] Result<void> StartDue();
+  // When the next delivery of each target that has one may be sent.
+  [[nodiscard]] Result<std::vector<Timestamp>> SendTimes(Timestamp now) const;
 
   RelayService& service_;
   Sender& sender_;

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "base/check.h"
+#include "base/sort_unique.h"
 #include "platform/obs/log.h"
 
 namespace boxoffice::relay {
@@ -314,18 +315,19 @@ Result<Replayed> RelayService::ReplayDeliveries(const ReplayRequest& request) {
 
 Result<Replayed> RelayService::ReplayNamed(const std::vector<int64_t>& ids) {
   Replayed replayed;
-  std::set<int64_t> good;
+  std::vector<int64_t> good;
   for (const int64_t id : ids) {
     BOXOFFICE_ASSIGN(const std::optional<Delivery> found, store_->Find(id));
     const std::string_view why_not =
         found ? WhyNotReplayed(*found, FindTarget(found->target_id)) : "delivery_not_found";
     if (why_not.empty()) {
-      good.insert(id);
+      good.push_back(id);
     } else {
       replayed.refused.push_back({id, std::string(why_not)});
     }
   }
-  BOXOFFICE_ASSIGN(replayed.count, store_->Replay(std::vector(good.begin(), good.end()), clock_.Now()));
+  SortUnique(good);
+  BOXOFFICE_ASSIGN(replayed.count, store_->Replay(good, clock_.Now()));
   replayed.pending = good.size();
   return replayed;
 }

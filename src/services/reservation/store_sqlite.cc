@@ -233,7 +233,7 @@ Result<std::optional<ReservationId>> SqliteReader::CutOf(const ListQuery& query,
                   kMaxLookedAt - 1));
   BOXOFFICE_ASSIGN(const bool found, select.Bind(range.before, range.from, query.user_id).Step());
   if (!found) return std::nullopt;
-  return ReservationId::FromBytes(select.Text(0));
+  return select.Id<ReservationId>(0);
 }
 
 Result<Page> SqliteReader::List(const ListQuery& query) {

@@ -29,7 +29,8 @@ class SeatModule final : public module::ServiceModule {
   ~SeatModule() override;
 
   [[nodiscard]] std::string_view name() const override { return "seat"; }
-  // Errors: store_url, database_unavailable, schema_newer, layout_corrupt, outbox_schema, port_taken.
+  // Errors: store_url, database_unavailable, schema_newer, layout_corrupt, outbox_schema, port_taken,
+  // listen_failed.
   [[nodiscard]] Result<void> Start() override;
   void Leave() override { host_.Leave(); }
   void Drain(std::chrono::milliseconds grace) override;

@@ -229,7 +229,7 @@ Result<SeatingPlan> ParseCsvPlan(std::string_view csv) {
   if (csv.size() > kMaxPlanBytes) {
     return Invalid(fmt::format("{} bytes, at most {} are possible", csv.size(), kMaxPlanBytes));
   }
-  if (csv.starts_with(kByteOrderMark)) csv.remove_prefix(kByteOrderMark.size());
+  csv = WithoutByteOrderMark(csv);
   Parser parser;
   BOXOFFICE_ASSIGN(const std::vector<Record> records, parser.Parse(csv));
   if (records.empty()) return InvalidLine(1, "the names of the columns are missing");

@@ -5,6 +5,8 @@
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
+#include "base/text.h"
+
 namespace boxoffice::seat {
 namespace {
 
@@ -165,7 +167,7 @@ Result<SeatingPlan> ParsePretixPlan(std::string_view text) {
   if (text.size() > kMaxPlanBytes) {
     return Invalid(fmt::format("{} bytes, at most {} are possible", text.size(), kMaxPlanBytes));
   }
-  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+  text = WithoutByteOrderMark(text);
   json::monotonic_resource memory;
   json::stream_parser parser(&memory);
   boost::system::error_code error;

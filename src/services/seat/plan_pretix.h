@@ -9,7 +9,6 @@
 namespace boxoffice::seat {
 
 inline constexpr size_t kMaxPlanBytes = 48 << 20;
-inline constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";  // which editors put before a text
 
 // Parses the JSON and its shape; MakeLayout judges the content. A seat's place is the sum of its own, its
 // row's and its zone's position; a position that is missing is the parent's. Members that are not needed

@@ -20,6 +20,7 @@
 #include "services/seat/store_events.h"
 #include "services/seat/store_layout.h"
 #include "services/seat/store_postgres_sql.h"
+#include "services/seat/store_row.h"
 
 namespace boxoffice::sql {
 std::span<const Migration> seat_postgres_schema();
@@ -75,38 +76,12 @@ SeatRow SeatAt(const DbRow& row) {
   seat.channel_until = FromUnixMs(row.Int(10));
   return seat;
 }
-Concert ConcertAt(const DbRow& row) {
-  return {row.Int(0), std::string(row.Text(1)), std::string(row.Text(2)), std::string(row.Text(3))};
-}
 // With the layout, unless that is NULL.
-Result<StoredShow> ShowAt(const DbRow& row) {
-  StoredShow stored;
-  Show& show = stored.show;
-  show.id = row.Int(0);
-  show.concert_id = row.Int(1);
-  show.starts_at = FromUnixMs(row.Int(2));
-  show.currency = Currency::Parse(row.Text(3)).value_or(Currency());
-  show.terms.on_sale_at = FromUnixMs(row.Int(4));
-  show.terms.sale_ends_at = FromUnixMs(row.Int(5));
-  show.terms.seat_limit = static_cast<uint32_t>(row.Int(6));
-  show.terms.hold_ttl = milliseconds(row.Int(7));
-  show.terms.cancel_deadline = Time(row.Int(8));
-  stored.marks = {Time(row.Int(9)), Time(row.Int(10))};
-  show.terms.highest_seat_limit = std::max(show.terms.seat_limit, static_cast<uint32_t>(row.Int(11)));
-  show.terms.phase = static_cast<ShowPhase>(row.Int(12));
-  show.terms.orphan_rule = row.Int(13) != 0;
-  show.terms.cancel_fee_per_seat = row.Int(17);
-  show.terms.cancel_fee_percent = static_cast<uint32_t>(row.Int(18));
-  show.terms.grace = milliseconds(row.Int(19));
-  show.terms.waitlist_first = row.Int(20) != 0;
-  show.terms.never_published = row.Int(22) != 0;
+Result<StoredShow> ShowWithLayoutAt(const DbRow& row) {
+  StoredShow stored = ShowAt(row);
   if (row.IsNull(23)) return stored;
-  BOXOFFICE_ASSIGN(Layout layout, DecodeLayout(row.Text(23)));
-  BOXOFFICE_TRY(DecodePrices(row.Text(24), layout));
-  BOXOFFICE_TRY(DecodeAccess(row.Text(25), layout));
-  layout.version = static_cast<uint64_t>(row.Int(21));
-  layout.stage = StageFrom({row.Int(14), row.Int(15), row.Int(16)});
-  show.layout = ShareLayout(std::move(layout));
+  BOXOFFICE_ASSIGN(Layout layout, LayoutAt(row, 23));
+  PutLayout(row, std::move(layout), stored.show);
   return stored;
 }
 
@@ -351,7 +326,7 @@ Result<std::vector<Concert>> PostgresStore::LoadConcerts() {
 Result<std::optional<StoredShow>> PostgresStore::LoadShowAfter(int64_t id) {
   BOXOFFICE_ASSIGN(const sql::pg::Rows found, ReadOne(*connection_, kLoadShowAfter, id));
   if (found.empty()) return std::nullopt;
-  BOXOFFICE_ASSIGN(StoredShow stored, ShowAt(found[0]));
+  BOXOFFICE_ASSIGN(StoredShow stored, ShowWithLayoutAt(found[0]));
   if (!stored.show.layout) return Fail(Code::kInternal, "layout_corrupt", "a show has no layout");
   return stored;
 }
@@ -393,7 +368,7 @@ Result<News> PostgresStore::LoadNews(const NewsPlace& since, std::span<const Kno
   }
   for (const DbRow row : (*results)[1]) news.concerts.push_back(ConcertAt(row));
   for (const DbRow row : (*results)[2]) {
-    BOXOFFICE_ASSIGN(StoredShow stored, ShowAt(row));
+    BOXOFFICE_ASSIGN(StoredShow stored, ShowWithLayoutAt(row));
     news.shows.push_back(std::move(stored));
   }
   for (const DbRow row : (*results)[3]) news.seats.push_back(SeatAt(row));

@@ -10,6 +10,7 @@
 #include "platform/sql/sqlite.h"
 #include "services/seat/store_events.h"
 #include "services/seat/store_layout.h"
+#include "services/seat/store_row.h"
 
 namespace boxoffice::sql {
 std::span<const Migration> seat_sqlite_schema();
@@ -345,10 +346,7 @@ Result<Layout> SqliteStore::LoadLayout(int64_t show_id) {
   load.Bind(show_id);
   BOXOFFICE_ASSIGN(const bool found, load.Step());
   if (!found) return Fail(Code::kInternal, "layout_corrupt", "a show has no layout");
-  BOXOFFICE_ASSIGN(Layout layout, DecodeLayout(load.Text(0)));
-  BOXOFFICE_TRY(DecodePrices(load.Text(1), layout));
-  BOXOFFICE_TRY(DecodeAccess(load.Text(2), layout));
-  return layout;
+  return LayoutAt(load, 0);
 }
 
 Result<std::vector<Concert>> SqliteStore::LoadConcerts() {
@@ -357,8 +355,7 @@ Result<std::vector<Concert>> SqliteStore::LoadConcerts() {
   while (true) {
     BOXOFFICE_ASSIGN(const bool more, select.Step());
     if (!more) return concerts;
-    concerts.push_back({select.Int(0), std::string(select.Text(1)), std::string(select.Text(2)),
-                        std::string(select.Text(3))});
+    concerts.push_back(ConcertAt(select));
   }
 }
 
@@ -373,30 +370,9 @@ Result<std::optional<StoredShow>> SqliteStore::LoadShowAfter(int64_t id) {
   row.Bind(id);
   BOXOFFICE_ASSIGN(const bool found, row.Step());
   if (!found) return std::nullopt;
-  StoredShow stored;
-  Show& show = stored.show;
-  show.id = row.Int(0);
-  show.concert_id = row.Int(1);
-  show.starts_at = FromUnixMs(row.Int(2));
-  show.currency = Currency::Parse(row.Text(3)).value_or(Currency());
-  show.terms.on_sale_at = FromUnixMs(row.Int(4));
-  show.terms.sale_ends_at = FromUnixMs(row.Int(5));
-  show.terms.seat_limit = static_cast<uint32_t>(row.Int(6));
-  show.terms.highest_seat_limit = std::max(show.terms.seat_limit, static_cast<uint32_t>(row.Int(11)));
-  show.terms.hold_ttl = milliseconds(row.Int(7));
-  show.terms.cancel_deadline = Time(row.Int(8));
-  stored.marks = {Time(row.Int(9)), Time(row.Int(10))};
-  show.terms.phase = static_cast<ShowPhase>(row.Int(12));
-  show.terms.orphan_rule = row.Int(13) != 0;
-  show.terms.cancel_fee_per_seat = row.Int(17);
-  show.terms.cancel_fee_percent = static_cast<uint32_t>(row.Int(18));
-  show.terms.grace = milliseconds(row.Int(19));
-  show.terms.waitlist_first = row.Int(20) != 0;
-  show.terms.never_published = row.Int(22) != 0;
-  BOXOFFICE_ASSIGN(Layout layout, LoadLayout(show.id));
-  layout.stage = StageFrom({row.Int(14), row.Int(15), row.Int(16)});
-  layout.version = static_cast<uint64_t>(row.Int(21));
-  show.layout = ShareLayout(std::move(layout));
+  StoredShow stored = ShowAt(row);
+  BOXOFFICE_ASSIGN(Layout layout, LoadLayout(stored.show.id));
+  PutLayout(row, std::move(layout), stored.show);
   return stored;
 }
 

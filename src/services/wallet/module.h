@@ -33,7 +33,8 @@ class WalletModule final : public module::ServiceModule {
   ~WalletModule() override;
 
   [[nodiscard]] std::string_view name() const override { return "wallet"; }
-  // Errors: config (a limit that can't be read), store_url, database_unavailable, schema_newer, port_taken.
+  // Errors: config (a limit that can't be read), store_url, database_unavailable, schema_newer, port_taken,
+  // listen_failed.
   [[nodiscard]] Result<void> Start() override;
   void Leave() override { host_.Leave(); }
   void Drain(std::chrono::milliseconds grace) override;
