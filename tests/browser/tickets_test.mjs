@@ -32,6 +32,16 @@ async function buySeats(user, terms = {}, count = 1) {
   return { call, held, show };
 }
 
+// In another window of the same browser.
+async function signInBeside(context, user) {
+  const other = await context.newPage();
+  await other.goto('/sign-in');
+  await other.getByLabel('Name').fill(user);
+  await other.getByRole('button', { name: 'Sign in', exact: true }).click();
+  await other.waitForURL((url) => url.pathname === '/');
+  return other;
+}
+
 // A try that is refused before it holds a seat.
 async function beRefused(user) {
   const show = await showOf(user, { grid: [{ name: 'A', rows: 1, seats_per_row: 3, category: 'R' }] });
@@ -108,11 +118,7 @@ test('a page in another window is the other one’s as soon as somebody else sig
   await page.goto('/my/wallet');
   await page.locator('.big', { hasText: '₩1,000' }).waitFor();
   await page.evaluate(() => { window.ofTheFirst = true; });
-  const other = await context.newPage();
-  await other.goto('/sign-in');
-  await other.getByLabel('Name').fill('afterwards');
-  await other.getByRole('button', { name: 'Sign in', exact: true }).click();
-  await other.waitForURL((url) => url.pathname === '/');
+  const other = await signInBeside(context, 'afterwards');
   await page.getByRole('button', { name: 'Sign out' }).getByText('afterwards').waitFor();
   await page.getByText(t.walletEmpty).waitFor();
   await until(() => page.evaluate(() => !('ofTheFirst' in window)).catch(() => false), 'nothing of the first one to be left');
@@ -130,11 +136,7 @@ test('a page that was not told so is read anew when it is looked at again', asyn
   await page.locator('.big', { hasText: '₩1,000' }).waitFor();
   await page.getByRole('button', { name: 'Sign out' }).getByText('first').waitFor();
   await page.evaluate(() => { window.ofTheFirst = true; });
-  const other = await context.newPage();
-  await other.goto('/sign-in');
-  await other.getByLabel('Name').fill('second');
-  await other.getByRole('button', { name: 'Sign in', exact: true }).click();
-  await other.waitForURL((url) => url.pathname === '/');
+  await signInBeside(context, 'second');
   // On coming back, after what is known has aged.
   await until(async () => {
     await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange', { bubbles: true }))).catch(() => {});

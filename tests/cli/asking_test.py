@@ -1,7 +1,6 @@
 """Whom `top` and `doctor` ask: how long an answer is waited for, and who is shown a token or a password."""
 
 import json
-import os
 import tempfile
 import threading
 import time
@@ -10,7 +9,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from program import run
+from program import run, write_cluster
 
 CONCERTS = "/v1/admin/concerts?limit=200"
 CONCERT = {"title": "One", "shows": [{"id": "7", "capacity": 50, "held": 1, "sold": 3}]}
@@ -55,13 +54,6 @@ def serving(answers=None, silent=()):
         server.server_close()
 
 
-def write_cluster(folder, gateway, replica):
-    """What an `up --scaled` that runs on this folder writes."""
-    process = {"service": "seat", "replica": 1, "pid": os.getpid(), "admin": replica.address, "log": "seat-1.log"}
-    state = {"pid": os.getpid(), "url": f"http://{gateway.address}", "servers": [], "processes": [process]}
-    (Path(folder) / "cluster.json").write_text(json.dumps(state))
-
-
 class Top(unittest.TestCase):
     def look(self, gateway, *words):
         began = time.monotonic()
@@ -90,7 +82,7 @@ class Top(unittest.TestCase):
 class Doctor(unittest.TestCase):
     def test_the_token_is_shown_to_the_gateway_alone_and_only_where_it_is_needed(self):
         with tempfile.TemporaryDirectory() as data, serving({"/readyz": READY}) as gateway, serving({"/readyz": READY}) as replica:
-            write_cluster(data, gateway, replica)
+            write_cluster(data, gateway.address, replica.address)
             done = run("doctor", "--json", "--scaled", "--data", data, "--token", "geheim")
         self.assertEqual(replica.asked, [("/readyz", None)])
         shown = dict(gateway.asked)
@@ -103,7 +95,7 @@ class Doctor(unittest.TestCase):
         with tempfile.TemporaryDirectory() as here, serving({"/readyz": READY}) as gateway:
             data = Path(here) / ".data"
             data.mkdir()
-            write_cluster(data, gateway, gateway)
+            write_cluster(data, gateway.address, gateway.address)
             done = run("doctor", "--json", "--token", "geheim", cwd=here)
         self.assertEqual(gateway.asked, [])
         self.assertIn("gateway at http://127.0.0.1:8080", {found["subject"] for found in json.loads(done.stdout)["findings"]})

@@ -1,7 +1,6 @@
 """What a command prints arrives, or it says that it did not; and an answer of a form that nobody promised ends no command by abort."""
 
 import json
-import os
 import subprocess
 import tempfile
 import threading
@@ -9,7 +8,7 @@ import unittest
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from program import PROGRAM, run
+from program import PROGRAM, run, write_cluster
 
 # Answers of other programs, and of proxies: what is between an operator and a gateway. The last ones begin as a Boxoffice's do.
 FOREIGN = ["{}", "[]", "null", '"text"', '{"items": 7}', '{"items": [7]}', '{"items": [{}]}', '{"modules": 7}', "<html>", ""]
@@ -92,9 +91,7 @@ class Output(unittest.TestCase):
 
     def test_top_takes_a_token_and_the_folder_that_knows_the_replicas(self):
         with tempfile.TemporaryDirectory() as data:
-            seat = {"service": "seat", "replica": 1, "pid": os.getpid(), "admin": "127.0.0.1:1", "log": ""}
-            cluster = {"pid": os.getpid(), "url": "http://127.0.0.1:1", "servers": [], "processes": [seat]}
-            (Path(data) / "cluster.json").write_text(json.dumps(cluster))
+            write_cluster(data, "127.0.0.1:1", "127.0.0.1:1")
             done = self.ask("{}", 200, "top", "--json", "--count", "1", "--data", data)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assertTrue(any(problem.startswith("http://127.0.0.1:1/metrics: ") for problem in json.loads(done.stdout)["problems"]), done.stdout)

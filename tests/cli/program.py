@@ -1,5 +1,6 @@
 """The program under test, and a running system for it."""
 
+import json
 import os
 import subprocess
 import sys
@@ -24,6 +25,13 @@ def need(*tools):
         return
     print(f"{', '.join(missing)} missing", file=sys.stderr)
     sys.exit(1 if os.environ.get("BOXOFFICE_REQUIRE_ALL") else SKIPPED)
+
+
+def write_cluster(folder, gateway, replica):
+    """What an `up --scaled` that runs on this folder writes; both are HOST:PORT."""
+    process = {"service": "seat", "replica": 1, "pid": os.getpid(), "admin": replica, "log": "seat-1.log"}
+    state = {"pid": os.getpid(), "url": f"http://{gateway}", "servers": [], "processes": [process]}
+    (Path(folder) / "cluster.json").write_text(json.dumps(state))
 
 
 class System:

@@ -49,7 +49,6 @@ class Gateway:
         self.special = special
         self.asked = []
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
         self.server.gateway = self
 
     def __enter__(self):
