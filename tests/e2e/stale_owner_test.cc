@@ -1,7 +1,6 @@
 // Two replicas run sagas; one sleeps past its lease in the middle of some, and wakes up when the other has
 // finished them.
 #include <algorithm>
-#include <charconv>
 #include <fstream>
 #include <future>
 #include <iterator>
@@ -13,6 +12,7 @@
 
 #include "e2e/parts.h"
 #include "e2e/system.h"
+#include "testing/metrics_text.h"
 
 namespace boxoffice::e2e {
 namespace {
@@ -127,15 +127,10 @@ class StaleOwner : public ::testing::Test {
     })) << "each event is counted once";
     system_.ExpectCleanAudit();
   }
-  // How many commands it has got.
-  static double CommandsAt(const Part& replica) {
-    const std::string metrics = Api(PortOf(replica.admin)).Call("GET", "/metrics").text;
-    const size_t line = metrics.find("\nboxoffice_rpc_server_commands_total{");
-    if (line == std::string::npos) return 0;
-    double commands = 0;
-    const char* const begin = metrics.data() + metrics.find("} ", line) + 2;
-    std::from_chars(begin, metrics.data() + metrics.size(), commands);
-    return commands;
+  // How many steps of sagas it has had answered.
+  static double StepsOf(const Part& replica) {
+    return testbed::SumOf(Api(PortOf(replica.admin)).Call("GET", "/metrics").text,
+                          "boxoffice_saga_steps_total");
   }
   // Of the reservations that it was refused, as its log says.
   size_t CountRefused(const Part& replica, const Sagas& sagas) {
@@ -167,8 +162,7 @@ TEST_F(StaleOwner, WhoSleepsPastTheLeaseInMidSagaIsRefusedAndNothingIsDoubled) {
   ASSERT_TRUE(AllHavePaid());
   const Sagas before = RunningSagas();
   ASSERT_EQ(before.size(), static_cast<size_t>(kBuyers));
-  // A gateway keeps to the replica that it began with as long as that is not far busier than the others.
-  const Part& sleeper = *std::ranges::max_element(replicas, {}, CommandsAt);
+  const Part& sleeper = *std::ranges::max_element(replicas, {}, StepsOf);
   std::optional<Frozen> asleep(std::vector<Part>{sleeper});
   payment.reset();  // it approves what it was sent; whoever asked sleeps
 

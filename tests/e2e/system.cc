@@ -6,6 +6,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
+#include <iostream>
 #include <set>
 #include <sstream>
 #include <thread>
@@ -285,7 +286,10 @@ Reply Buyer::Join(const std::string& show) {
 
 bool Buyer::Enter(const std::string& show, milliseconds timeout) {
   const Reply joined = Join(show);
-  if (joined.status != 200) return false;
+  if (joined.status != 200) {
+    std::cerr << user_ << " can't join: " << joined << '\n';
+    return false;
+  }
   if (joined.at("state") == "ACTIVE") return true;
   return Eventually(
       [this] {
