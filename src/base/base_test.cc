@@ -175,6 +175,11 @@ TEST(ClockTest, WritesRfc3339InUtcWithMilliseconds) {
   EXPECT_EQ(ToRfc3339(FromUnixMs(0)), "1970-01-01T00:00:00.000Z");
   EXPECT_EQ(ToRfc3339(FromUnixMs(1'709'251'199'999)), "2024-02-29T23:59:59.999Z");
   EXPECT_EQ(ToRfc3339(FromUnixMs(253'402'300'799'999)), "9999-12-31T23:59:59.999Z");
+  EXPECT_TRUE(HasRfc3339(FromUnixMs(253'402'300'799'999)));
+  EXPECT_FALSE(HasRfc3339(FromUnixMs(253'402'300'800'000))) << "the year 10000";
+  EXPECT_EQ(ToRfc3339(FromUnixMs(-62'167'219'200'000)), "0000-01-01T00:00:00.000Z");
+  EXPECT_TRUE(HasRfc3339(FromUnixMs(-62'167'219'200'000)));
+  EXPECT_FALSE(HasRfc3339(FromUnixMs(-62'167'219'200'001))) << "the year -1";
 }
 
 Result<int> Half(int n) {
@@ -199,6 +204,13 @@ TEST(Text, TrimTakesBlanksFromBothEndsAndNoneFromTheMiddle) {
   EXPECT_EQ(Trim("a\r", " \r"), "a");
   EXPECT_EQ(Trim(" \t"), "");
   EXPECT_EQ(Trim(""), "");
+}
+
+TEST(Text, VisibleIsAsciiWithoutBlanksAndControls) {
+  EXPECT_TRUE(IsVisible("!key-1~"));
+  EXPECT_TRUE(IsVisible(""));
+  for (const std::string_view text : {"a b", "a\n", "a\x7f", "\xc3\xa9"})
+    EXPECT_FALSE(IsVisible(text)) << text;
 }
 
 TEST(Text, ControlCharactersAreFoundAndOtherLettersAreNot) {

@@ -16,6 +16,12 @@ using std::chrono::milliseconds;
 [[nodiscard]] constexpr int64_t ToUnixMs(Timestamp t) { return t.time_since_epoch().count(); }
 [[nodiscard]] constexpr Timestamp FromUnixMs(int64_t ms) { return Timestamp(milliseconds(ms)); }
 
+// Whether RFC 3339 can tell it: its years are 0 to 9999.
+[[nodiscard]] constexpr bool HasRfc3339(Timestamp t) {
+  constexpr Timestamp kFirst = std::chrono::sys_days(std::chrono::year(0) / 1 / 1);
+  constexpr Timestamp kBeyond = std::chrono::sys_days(std::chrono::year(10'000) / 1 / 1);
+  return kFirst <= t && t < kBeyond;
+}
 // RFC 3339 in UTC with milliseconds, "2026-11-22T10:00:00.000Z".
 [[nodiscard]] std::string ToRfc3339(Timestamp t);
 

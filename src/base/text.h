@@ -1,6 +1,7 @@
 // What several readers of text share. Pure.
 #pragma once
 
+#include <algorithm>
 #include <charconv>
 #include <cstdint>
 #include <optional>
@@ -33,6 +34,11 @@ template <typename T>
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
   return number;
+}
+
+// Whether all of it is visible ASCII: no blank, no control character, nothing beyond '~'.
+[[nodiscard]] constexpr bool IsVisible(std::string_view text) {
+  return std::ranges::all_of(text, [](char c) { return c > ' ' && c <= '~'; });
 }
 
 // Where in UTF-8 the first control character (C0, DEL or C1) at or after `from` begins; npos: there is none.

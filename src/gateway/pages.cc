@@ -131,9 +131,7 @@ std::optional<Timestamp> ParseTime(std::string_view text) {
                          std::chrono::minutes(minute - *offset_min) + std::chrono::seconds(second) +
                          milliseconds(fraction_ms);
   // The offset may have led out of what four digits can say.
-  constexpr Timestamp kFirst{std::chrono::sys_days(std::chrono::year(0) / 1 / 1)};
-  constexpr Timestamp kBeyond{std::chrono::sys_days(std::chrono::year(10'000) / 1 / 1)};
-  if (time < kFirst || time >= kBeyond) return std::nullopt;
+  if (!HasRfc3339(time)) return std::nullopt;
   return time;
 }
 
@@ -225,8 +223,7 @@ Result<NumberedPage> ReadNumberedPage(const http::Request& request, std::string_
 Result<std::string_view> ReadIdempotencyKey(const http::Request& request) {
   const std::optional<std::string_view> key = request.header("Idempotency-Key");
   if (!key) return Fail(Code::kInvalidArgument, "idempotency_key_missing");
-  const bool visible = std::ranges::all_of(*key, [](char c) { return c > ' ' && c <= '~'; });
-  if (key->empty() || key->size() > 255 || !visible)
+  if (key->empty() || key->size() > 255 || !IsVisible(*key))
     return Fail(Code::kInvalidArgument, "idempotency_key_invalid");
   return *key;
 }

@@ -18,6 +18,7 @@
 #include <openssl/rand.h>
 
 #include "base/check.h"
+#include "base/text.h"
 #include "gateway/sessions.h"
 #include "platform/auth/base64.h"
 #include "platform/auth/base64url.h"
@@ -58,8 +59,7 @@ std::string Challenge(std::string_view verifier) {
 std::string OwnPath(std::string next) {
   const bool path = next.starts_with('/') && next.size() <= kMaxNext &&
                     (next.size() == 1 || (next[1] != '/' && next[1] != '\\'));
-  const bool visible = std::ranges::all_of(next, [](char c) { return c > ' ' && c <= '~'; });
-  return path && visible ? next : "/";
+  return path && IsVisible(next) ? next : "/";
 }
 
 std::string Form(std::initializer_list<std::pair<std::string_view, std::string_view>> fields) {

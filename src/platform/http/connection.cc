@@ -191,7 +191,7 @@ asio::awaitable<bool> Connection::ReadRequest() {
       }
     }
     if (SkipEmptyLine()) {
-      starved = buffer_.size() == 0;
+      starved = buffer_.size() < 2;  // nothing, or half of another one
       continue;
     }
     if (phase_ == Phase::kIdle) {
@@ -222,10 +222,13 @@ asio::awaitable<bool> Connection::ReadRequest() {
   }
 }
 
-// RFC 9112, section 2.2: one before a request is ignored, as some clients send it after a body.
+// RFC 9112, section 2.2: one before a request is ignored, as some clients send it after a body. False: there
+// is none.
 bool Connection::SkipEmptyLine() {
   const std::string_view unread(static_cast<const char*>(buffer_.data().data()), buffer_.size());
-  if (parser_->got_some() || !unread.starts_with("\r\n")) return false;
+  if (parser_->got_some()) return false;
+  if (unread == "\r") return true;  // the rest of it comes
+  if (!unread.starts_with("\r\n")) return false;
   buffer_.consume(2);
   return true;
 }

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "platform/http/server_fixture.h"
+#include "testing/wait.h"
 
 namespace boxoffice::http {
 namespace {
@@ -59,6 +60,11 @@ TEST(RequestParserTest, AnEmptyLineBeforeARequestIsIgnored) {
   client.Send(twice);
   EXPECT_THAT(client.ReadResponse(), EndsWith("/tell at h, 2 bytes"));
   EXPECT_THAT(client.ReadResponse(), EndsWith("/tell at h, 0 bytes"));
+  auto halves = server.Connect();
+  halves.Send("\r");
+  testbed::Pause(std::chrono::milliseconds(50));
+  halves.Send("\nGET /tell HTTP/1.1\r\nHost: h\r\n\r\n");
+  EXPECT_THAT(halves.ReadResponse(), EndsWith("/tell at h, 0 bytes"));
   EXPECT_THAT(Ask(server, " \r\nGET /tell HTTP/1.1\r\nHost: h\r\n\r\n"), StartsWith("HTTP/1.1 400"));
 }
 

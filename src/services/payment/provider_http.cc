@@ -47,8 +47,6 @@ using resilience::Breaker;
 
 Breaker::Moment Now() { return std::chrono::steady_clock::now(); }
 
-bool IsVisible(char c) { return c > ' ' && c < 0x7f; }
-
 // It may take its time: only what is not answered within the time-out counts against it.
 resilience::BreakerConfig BreakerOf(const AcquirerConfig& config) {
   resilience::BreakerConfig breaker = config.breaker;
@@ -236,7 +234,7 @@ Result<std::unique_ptr<HttpProvider>> HttpProvider::Make(AcquirerConfig config, 
         "acquirer.url: must be https://HOST[:PORT][/PATH], or http://…, without a user, a query and a "
         "fragment");
   }
-  if (!std::ranges::all_of(config.api_key, IsVisible)) {
+  if (!IsVisible(config.api_key)) {
     return Fail(
         Code::kInvalidArgument, "config",
         "acquirer.api_key: has a blank, a line break at its end say, or another character that is not "
@@ -274,8 +272,7 @@ HttpProvider::~HttpProvider() {
 }
 
 bool HttpProvider::Accepts(std::string_view instrument) const {
-  return !instrument.empty() && instrument.size() <= kMaxInstrumentBytes &&
-         std::ranges::all_of(instrument, IsVisible);
+  return !instrument.empty() && instrument.size() <= kMaxInstrumentBytes && IsVisible(instrument);
 }
 
 bool HttpProvider::IsAway() const { return !breaker_->WouldAdmit(Now()); }

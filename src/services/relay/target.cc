@@ -156,7 +156,7 @@ bool NamesShow(std::string_view type) {
 Result<void> CheckUrl(std::string_view url) {
   if (url.size() > kMaxUrlBytes) return BadUrl("longer than 2048 bytes");
   // A blank or a control character would end the request line; others must be encoded.
-  if (!std::ranges::all_of(url, [](char c) { return c > ' ' && c < 0x7f; })) {
+  if (!IsVisible(url)) {
     return BadUrl("has a character that must be percent-encoded");
   }
   std::string_view rest = url;
