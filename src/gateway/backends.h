@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -123,8 +124,10 @@ class Backends {
   // A command, traced as the request that it serves. Errors: as of rpc::CommandPeer; closed after
   // CloseCommands.
   auto Execute(queue::v1::Command&& command, const http::Request& request) {
-    return ExecuteOn(queue_commands_, std::move(command), limits_.command_timeout, request,
-                     rpc::Priority::kNormal);
+    // An operator's change is what ends an overload.
+    const rpc::Priority priority =
+        command.has_configure() ? rpc::Priority::kFinishing : rpc::Priority::kNormal;
+    return ExecuteOn(queue_commands_, std::move(command), limits_.command_timeout, request, priority);
   }
   auto Execute(reservation::v1::Command&& command, const http::Request& request) {
     // Whoever holds seats already is served before those who want some.
@@ -135,10 +138,15 @@ class Backends {
     return ExecuteOn(wallet_commands_, std::move(command), limits_.command_timeout, request,
                      rpc::Priority::kNormal);
   }
-  // Sends without waiting; nobody reads the outcome.
-  void SendHeartbeat(queue::v1::Command&& command) {
+  // Sends without waiting; `lost` is called on the executor where it may not have been done. No new work: by
+  // it those who wait keep their places.
+  void SendHeartbeat(queue::v1::Command&& command, std::move_only_function<void()> lost) {
     if (queue_commands_ == nullptr) return;
-    queue_commands_->Send(std::move(command), limits_.command_timeout, [](const auto&) {});
+    auto done = [lost = std::move(lost)](const auto& outcome) mutable {
+      if (!outcome) lost();
+    };
+    queue_commands_->Send(std::move(command), limits_.command_timeout, std::move(done),
+                          rpc::Priority::kFinishing);
   }
 
   // Gives up on commands that are under way, and takes no more. Call it on the executor, which must go on

@@ -347,6 +347,7 @@ TEST_F(RoutesTest, EveryAnswerTellsBrowsersNotToGuessWhatItIs) {
 TEST_F(RoutesTest, OperatorsSteerQueues) {
   services_.queue.commands.answer = [](const queue::v1::Command& command) -> Result<queue::v1::Outcome> {
     queue::v1::Outcome outcome;
+    EXPECT_EQ(command.header().priority(), rpc::v1::PRIORITY_FINISHING) << "also while too many come";
     outcome.mutable_queue()->set_show_id(command.configure().show_id());
     outcome.mutable_queue()->set_state(command.configure().has_state() ? command.configure().state()
                                                                        : queue::v1::OPEN);

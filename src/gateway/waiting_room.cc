@@ -131,10 +131,8 @@ std::optional<queue::v1::Session> WaitingRoom::Answer(const queue::v1::TokenClai
   if (head == heads_.end()) return std::nullopt;
   std::optional<queue::v1::Session> session = WaitingSession(claims, head->second, now);
   if (!session) return std::nullopt;
-  if (present_count_ < kMaxPresent) {
-    present_[claims.show_id()].push_back(claims.sequence());
-    ++present_count_;
-  }
+  const uint64_t sequence = claims.sequence();
+  KeepPresent(claims.show_id(), {&sequence, 1});
   lock.unlock();
   session->set_token(std::string(token));
   answered_.Add();
@@ -333,11 +331,23 @@ void WaitingRoom::SendPresent() {
       queue::v1::Command command;
       queue::v1::Heartbeat& heartbeat = *command.mutable_heartbeat();
       heartbeat.set_show_id(show_id);
-      heartbeat.mutable_sequences()->Add(sequences.begin() + static_cast<ptrdiff_t>(begin),
-                                         sequences.begin() + static_cast<ptrdiff_t>(end));
-      backends_.SendHeartbeat(std::move(command));
+      std::vector<uint64_t> part(sequences.begin() + static_cast<ptrdiff_t>(begin),
+                                 sequences.begin() + static_cast<ptrdiff_t>(end));
+      heartbeat.mutable_sequences()->Add(part.begin(), part.end());
+      backends_.SendHeartbeat(std::move(command), [this, show_id = show_id, part = std::move(part)] {
+        const std::scoped_lock lock(mutex_);
+        KeepPresent(show_id, part);
+      });
     }
   }
+}
+
+// With the lock, for the next heartbeat.
+void WaitingRoom::KeepPresent(int64_t show_id, std::span<const uint64_t> sequences) {
+  sequences = sequences.first(std::min(sequences.size(), kMaxPresent - present_count_));
+  std::vector<uint64_t>& present = present_[show_id];
+  present.insert(present.end(), sequences.begin(), sequences.end());
+  present_count_ += sequences.size();
 }
 
 }  // namespace boxoffice::gateway

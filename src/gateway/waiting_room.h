@@ -92,7 +92,8 @@ class WaitingRoom {
   [[nodiscard]] seat::v1::ShowState ShowStateOf(int64_t show_id);
 
  private:
-  // Presence kept between two sendings; what comes beyond is dropped, and counts at its next poll.
+  // Presence kept between two sendings, with what could not be sent before; what comes beyond is dropped, and
+  // counts at its next poll.
   static constexpr size_t kMaxPresent = 1'000'000;
   static constexpr size_t kMaxLeft = 10'000;  // of a show; beyond, they are told that they wait
   static constexpr size_t kSequencesPerHeartbeat = 4'096;
@@ -112,6 +113,7 @@ class WaitingRoom {
   [[nodiscard]] std::vector<int64_t> TakePolled();
   asio::awaitable<void> SendHeartbeats();
   void SendPresent();
+  void KeepPresent(int64_t show_id, std::span<const uint64_t> sequences);
 
   Backends& backends_;
   rpc::WorkerPool& computing_;

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <condition_variable>
 #include <cstring>
 #include <deque>
@@ -51,10 +52,18 @@ Result<Lookup::Addresses> AskSystem(const std::string& host) {
   return addresses;
 }
 
+// Of what is an address: itself.
+std::optional<Lookup::Addresses> ReadAddress(const std::string& host) {
+  boost::system::error_code is_name;
+  const asio::ip::address literal = asio::ip::make_address(host, is_name);
+  if (is_name) return std::nullopt;
+  return Lookup::Addresses(1, literal);
+}
+
 }  // namespace
 
 // Guarded by the mutex of what is shared. A pipe whose writing end is closed rings the bell at its other end:
-// a thread that posted to the executor instead could find its io_context gone.
+// a thread that posted to the executor instead could find its io_context gone. Who blocks has none (-1).
 struct Lookup::Waiter {
   explicit Waiter(int end) : writing_end(end) {}
   ~Waiter() { Ring(); }
@@ -93,12 +102,14 @@ struct Lookup::Shared {
         waiter->answer = answer;
         waiter->Ring();
       }
+      answered.notify_all();
     }
   }
 
   const Find find;
   std::mutex mutex;
   std::condition_variable changed;
+  std::condition_variable answered;
   std::deque<std::string> queue;  // hosts that no thread has taken yet
   // By host: who waits for it, perhaps nobody any more. It is in the queue, or its look-up is under way.
   std::map<std::string, std::vector<std::shared_ptr<Waiter>>> waiting;
@@ -149,6 +160,7 @@ Lookup::~Lookup() {
     }
   }
   shared_->changed.notify_all();
+  shared_->answered.notify_all();
   threads_.clear();  // joins
 }
 
@@ -162,12 +174,17 @@ Result<std::shared_ptr<Lookup::Waiter>> Lookup::Ask(const std::string& host, Bel
     ::close(ends[0]);
     return LookupFailed(error.message());
   }
+  BOXOFFICE_TRY(Enqueue(host, waiter));
+  return waiter;
+}
+
+Result<void> Lookup::Enqueue(const std::string& host, const std::shared_ptr<Waiter>& waiter) {
   const std::scoped_lock lock(shared_->mutex);
   auto& waiting = shared_->waiting;
   const bool is_under_way = waiting.contains(host);
   if (!is_under_way && waiting.size() >= kMaxHosts) return LookupFailed("too many hosts are being looked up");
   waiting[host].push_back(waiter);
-  if (is_under_way) return waiter;
+  if (is_under_way) return {};
   shared_->queue.push_back(host);
   if (shared_->idle < shared_->queue.size() && threads_.size() < kThreads) {
     try {
@@ -181,22 +198,32 @@ Result<std::shared_ptr<Lookup::Waiter>> Lookup::Ask(const std::string& host, Bel
     }
   }
   shared_->changed.notify_one();
-  return waiter;
+  return {};
 }
 
 asio::awaitable<Result<Lookup::Addresses>> Lookup::Resolve(std::string host, Bell& bell) {
-  boost::system::error_code is_name;
-  const asio::ip::address literal = asio::ip::make_address(host, is_name);
-  if (!is_name) {
-    Addresses itself(1, literal);
-    co_return itself;
-  }
+  const std::optional<Addresses> itself = ReadAddress(host);
+  if (itself) co_return *itself;
   const Result<std::shared_ptr<Waiter>> waiter = Ask(host, bell);
   if (!waiter) co_return std::unexpected(waiter.error());
   const Leaving leaving(shared_, host, *waiter);
   (void)co_await bell.async_wait(Bell::wait_read, asio::as_tuple(asio::use_awaitable));
   Result<Addresses> answer = leaving.Answer();
   co_return answer;
+}
+
+Result<Lookup::Addresses> Lookup::ResolveBy(const std::string& host,
+                                            std::chrono::steady_clock::time_point deadline) {
+  if (std::optional<Addresses> itself = ReadAddress(host)) return *std::move(itself);
+  const auto waiter = std::make_shared<Waiter>(-1);
+  BOXOFFICE_TRY(Enqueue(host, waiter));
+  const Leaving leaving(shared_, host, waiter);
+  {
+    std::unique_lock lock(shared_->mutex);
+    (void)shared_->answered.wait_until(lock, deadline,
+                                       [&] { return waiter->answer.has_value() || shared_->stopping; });
+  }
+  return leaving.Answer();
 }
 
 }  // namespace boxoffice::dns

@@ -2,6 +2,7 @@
 // that hangs holds up all others: hence a few threads for the whole process.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -43,6 +44,10 @@ class Lookup {
   // An address is its own answer, and asks nobody. `bell` outlives the wait. Errors: kUnavailable
   // lookup_failed (no such host, the bell was closed, kMaxHosts wait already), and those of `find`.
   [[nodiscard]] asio::awaitable<Result<Addresses>> Resolve(std::string host, Bell& bell);
+  // The same for who has no executor: blocks until there is an answer, and not past `deadline`. Errors: the
+  // same, and lookup_failed where the time is over.
+  [[nodiscard]] Result<Addresses> ResolveBy(const std::string& host,
+                                            std::chrono::steady_clock::time_point deadline);
 
   static constexpr size_t kThreads = 8;  // so many hosts that hang hold up the others
   static constexpr size_t kMaxHosts = 1'000;
@@ -52,6 +57,7 @@ class Lookup {
   struct Shared;
   class Leaving;
   [[nodiscard]] Result<std::shared_ptr<Waiter>> Ask(const std::string& host, Bell& bell);
+  [[nodiscard]] Result<void> Enqueue(const std::string& host, const std::shared_ptr<Waiter>& waiter);
 
   const std::shared_ptr<Shared> shared_;
   std::vector<std::jthread> threads_;  // guarded by the mutex of what is shared

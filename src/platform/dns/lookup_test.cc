@@ -126,6 +126,21 @@ TEST_F(LookupTest, WhoClosesItsBellWaitsNoLonger) {
   EXPECT_EQ(hung.get().error().reason, "lookup_failed");
 }
 
+TEST_F(LookupTest, WhoBlocksWaitsForTheAnswerAndNotPastItsDeadline) {
+  const auto ask = [this](const std::string& host, std::chrono::milliseconds timeout) {
+    return lookup_.ResolveBy(host, std::chrono::steady_clock::now() + timeout);
+  };
+  EXPECT_EQ(ask("127.0.0.1", 0ms)->at(0).to_string(), "127.0.0.1") << "it asks nobody";
+  EXPECT_EQ(ask("quick.example", 60s)->at(0).to_string(), "10.0.0.7");
+  std::future<Answer> hung = std::async(std::launch::async, ask, "hangs.example", 50ms);
+  ASSERT_TRUE(IsReady(hung));
+  EXPECT_EQ(hung.get().error().reason, "lookup_failed");
+  std::future<Answer> waits = std::async(std::launch::async, ask, "hangs.example", 60s);
+  Release();
+  ASSERT_TRUE(IsReady(waits));
+  EXPECT_EQ(waits.get()->at(0).to_string(), "10.0.0.7");
+}
+
 TEST_F(LookupTest, OneWhoseIoContextIsGoneIsForgotten) {
   {
     asio::io_context gone(1);

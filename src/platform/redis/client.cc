@@ -10,6 +10,7 @@
 #include <poll.h>
 
 #include "base/check.h"
+#include "platform/dns/lookup.h"
 #include "platform/obs/log.h"
 #include "platform/redis/slot.h"
 
@@ -63,17 +64,18 @@ struct Client::Attempt {
 
 Result<std::unique_ptr<Client>> Client::Open(std::string_view url, const Options& options) {
   BOXOFFICE_ASSIGN(Target target, ParseUrl(url));
-  return std::make_unique<Client>(std::move(target), options);
+  return std::make_unique<Client>(std::move(target), options, dns::Lookup::OfProcess());
 }
 
-Client::Client(Target target, const Options& options)
-    : target_(std::move(target)), options_(options), random_(SystemSeed()) {}
+Client::Client(Target target, const Options& options, dns::Lookup& lookup)
+    : target_(std::move(target)), options_(options), lookup_(lookup), random_(SystemSeed()) {}
 Client::~Client() = default;
 
 Result<Reply> Client::Run(const Request& request) { return std::move(RunAll({&request, 1}).front()); }
 
-std::vector<Result<Reply>> Client::RunAll(std::span<const Request> requests) {
-  const auto deadline = SteadyClock::now() + options_.command_timeout;
+std::vector<Result<Reply>> Client::RunAll(std::span<const Request> requests,
+                                          std::optional<std::chrono::milliseconds> timeout) {
+  const auto deadline = SteadyClock::now() + timeout.value_or(options_.command_timeout);
   RefreshIfDue(deadline);
   std::vector<Result<Reply>> results;
   results.reserve(requests.size());
@@ -214,7 +216,7 @@ Connection& Client::ConnectionTo(const Address& address) {
   std::unique_ptr<Connection>& connection = connections_[address];
   if (connection == nullptr) {
     connection = std::make_unique<Connection>(address, Connection::Login{target_.user, target_.password},
-                                              options_.connect_timeout, random_);
+                                              options_.connect_timeout, random_, lookup_);
   }
   return *connection;
 }

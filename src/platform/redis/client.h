@@ -19,17 +19,21 @@
 #include "platform/redis/request.h"
 #include "platform/redis/topology.h"
 
+namespace boxoffice::dns {
+class Lookup;
+}
+
 namespace boxoffice::redis {
 
 struct Options {
-  std::chrono::milliseconds connect_timeout{500};      // to connect, log in and hear an answer
+  std::chrono::milliseconds connect_timeout{500};      // to look up, connect, log in and be answered
   std::chrono::milliseconds command_timeout{1'000};    // of one RunAll, with all that it retries
   std::chrono::milliseconds refresh_interval{30'000};  // a cluster's map is read again at least so often
 };
 
 // Belongs to one thread at a time, and has no thread of its own: it connects, reconnects and reads a
-// cluster's map inside of RunAll. Blocks at most command_timeout, and connect_timeout for each server that
-// has to be connected to, of which those that have just failed are left out (Connection).
+// cluster's map inside of RunAll. Blocks at most the command's time-out, and connect_timeout for each server
+// that has to be connected to, of which those that have just failed are left out (Connection).
 //
 // A server that could not write its append-only file, as when its disk was full, is told to write a new one
 // as soon as it can: what Redis 7 takes back of a write that went in by half leaves a hole in the file, and
@@ -45,14 +49,15 @@ class Client {
   // Does not connect yet. Errors: invalid_redis_url.
   [[nodiscard]] static Result<std::unique_ptr<Client>> Open(std::string_view url,
                                                             const Options& options = {});
-  explicit Client(Target target, const Options& options = {});
+  // `lookup` outlives it.
+  Client(Target target, const Options& options, dns::Lookup& lookup);
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
   ~Client();
 
   // Runs the requests, which are independent of each other; those of one slot run in their order, unless the
   // slot is just moving, or one calls a script that is not known there yet. A reply for each, in order, none
-  // of them an error of Redis.
+  // of them an error of Redis. `timeout` takes the place of command_timeout, as for what reads a lot at once.
   // Errors, of each request by itself:
   // - database_unavailable, kUnavailable: it was not run. The server can't be reached, has just failed (of a
   //   cluster whose map nobody gives: the last that was asked), or refused: CLUSTERDOWN, LOADING, READONLY,
@@ -61,7 +66,8 @@ class Client {
   //   older than 7.0.
   // - database_unavailable, kUnknown: it was sent, and no answer came.
   // - redis_error, kInternal: any other error of Redis, as of a bug in a script.
-  [[nodiscard]] std::vector<Result<Reply>> RunAll(std::span<const Request> requests);
+  [[nodiscard]] std::vector<Result<Reply>> RunAll(
+      std::span<const Request> requests, std::optional<std::chrono::milliseconds> timeout = std::nullopt);
   [[nodiscard]] Result<Reply> Run(const Request& request);
 
  private:
@@ -81,6 +87,7 @@ class Client {
 
   const Target target_;
   const Options options_;
+  dns::Lookup& lookup_;
   SeededRandom random_;
   std::map<Address, std::unique_ptr<Connection>> connections_;
   Topology topology_;                   // of a cluster

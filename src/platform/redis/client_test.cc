@@ -1,6 +1,7 @@
 // The client against one real server: what it answers, and what it says when the server does not.
 #include "platform/redis/client.h"
 
+#include <array>
 #include <charconv>
 #include <future>
 #include <optional>
@@ -8,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include <boost/asio/ip/address.hpp>
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <netinet/in.h>
@@ -15,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "platform/dns/lookup.h"
 #include "platform/redis/redis_for_test.h"
 #include "testing/redis_server.h"
 #include "testing/wait.h"
@@ -320,6 +323,59 @@ TEST_F(RedisClientTest, AServerThatHasBecomeAReplicaIsLeftAndConnectedToAnew) {
   }
 }
 
+// A server under a name that a test looks up.
+class RedisNameTest : public RedisClientTest {
+ protected:
+  std::unique_ptr<Client> ClientOf(dns::Lookup& lookup) const {
+    const std::string url = fmt::format("redis://redis.example:{}", server_->port());
+    return std::make_unique<Client>(ParseUrl(url).value(), kQuick, lookup);
+  }
+  static dns::Lookup::Addresses Addresses(const std::vector<std::string>& texts) {
+    dns::Lookup::Addresses addresses;
+    for (const std::string& text : texts) addresses.push_back(boost::asio::ip::make_address(text));
+    return addresses;
+  }
+};
+
+TEST_F(RedisNameTest, ALookUpThatHangsCostsTheConnectTimeOutAndNoMore) {
+  std::promise<void> release;
+  dns::Lookup lookup([released = release.get_future().share()](const std::string&) {
+    released.wait();
+    return Result<dns::Lookup::Addresses>(Addresses({"127.0.0.1"}));
+  });
+  const auto client = ClientOf(lookup);
+  auto asked = std::async(std::launch::async, [&] { return client->Run(AddTo("n")).error(); });
+  const bool answered = asked.wait_for(seconds(60)) == std::future_status::ready;
+  EXPECT_TRUE(answered) << "though the look-up hangs";
+  const bool left_alone = answered && testbed::Eventually([&] {
+                            return client->Run(AddTo("n")).error().detail.contains("a moment ago");
+                          });
+  release.set_value();
+  const Error error = asked.get();
+  EXPECT_EQ(error.code, Code::kUnavailable);
+  EXPECT_EQ(error.reason, "database_unavailable");
+  EXPECT_THAT(error.detail, HasSubstr("its name can't be looked up"));
+  EXPECT_TRUE(left_alone) << "as any server that failed";
+  EXPECT_TRUE(Recovers(*client));
+}
+
+// The second socket that is to be connected finds the queue of the first full: its SYN is dropped.
+TEST_F(RedisNameTest, AnAddressThatSwallowsEverythingLeavesTimeForTheNext) {
+  const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int first = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const sockaddr_in address{
+      .sin_family = AF_INET, .sin_port = htons(server_->port()), .sin_addr = {htonl(INADDR_LOOPBACK + 1)}};
+  ASSERT_EQ(::bind(listener, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  ASSERT_EQ(::listen(listener, 0), 0);
+  ASSERT_EQ(::connect(first, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  dns::Lookup lookup([](const std::string&) {
+    return Result<dns::Lookup::Addresses>(Addresses({"127.0.0.2", "127.0.0.1"}));
+  });
+  EXPECT_TRUE(Recovers(*ClientOf(lookup)));
+  ::close(first);
+  ::close(listener);
+}
+
 // Clusters of one server each, of which the client may take one for a part of the other.
 class RedisMapTest : public RedisClientTest {
  protected:
@@ -408,7 +464,8 @@ TEST_F(RedisMapTest, WithoutAServerThatCouldNotWriteItsLogLeavesThatServerAlone)
 
 TEST_F(RedisClientTest, WhatHasNoTimeLeftIsNotSentAndTheServerNotLost) {
   SeededRandom random{1};
-  Connection connection({"127.0.0.1", server_->port()}, {}, kPatient.connect_timeout, random);
+  Connection connection({"127.0.0.1", server_->port()}, {}, kPatient.connect_timeout, random,
+                        dns::Lookup::OfProcess());
   ASSERT_TRUE(connection.Open());
   connection.Add(std::vector<std::string_view>{"INCR", "n"});
   Connection* const one = &connection;
@@ -419,6 +476,14 @@ TEST_F(RedisClientTest, WhatHasNoTimeLeftIsNotSentAndTheServerNotLost) {
   EXPECT_THAT(answers[0].error().detail, HasSubstr("before it was sent"));
   EXPECT_TRUE(connection.is_open());
   EXPECT_TRUE(client_->Run(Get("n"))->value().IsNil());
+}
+
+TEST_F(RedisClientTest, WhatReadsALotHasATimeOutOfItsOwn) {
+  const Options options{.connect_timeout = kPatient.connect_timeout, .command_timeout = milliseconds(0)};
+  const auto client = Client::Open(server_->Url(), options).value();
+  const std::array requests{Get("n")};
+  EXPECT_EQ(client->RunAll(requests)[0].error().reason, "database_unavailable") << "no time is none";
+  EXPECT_TRUE(client->RunAll(requests, kPatient.command_timeout)[0].has_value());
 }
 
 TEST_F(RedisClientTest, AFullServerRefusesAndNothingIsDone) {

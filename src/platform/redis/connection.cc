@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <iterator>
 #include <utility>
 
 #include <fmt/format.h>
@@ -13,6 +14,7 @@
 #include <sys/socket.h>
 
 #include "base/check.h"
+#include "platform/dns/lookup.h"
 
 namespace boxoffice::redis {
 namespace {
@@ -54,11 +56,13 @@ std::unexpected<Error> DatabaseUnavailable(Code code, std::string detail) {
 
 void Connection::Free::operator()(redisContext* context) const { redisFree(context); }
 
-Connection::Connection(Address address, Login login, milliseconds connect_timeout, Random& random)
+Connection::Connection(Address address, Login login, milliseconds connect_timeout, Random& random,
+                       dns::Lookup& lookup)
     : address_(std::move(address)),
       login_(std::move(login)),
       connect_timeout_(connect_timeout),
-      random_(random) {}
+      random_(random),
+      lookup_(lookup) {}
 Connection::~Connection() = default;
 
 Result<void> Connection::Open() {
@@ -70,20 +74,38 @@ Result<void> Connection::Open() {
   }
   const auto deadline = SteadyClock::now() + connect_timeout_;
   Result<void> opened = Connect(deadline);
-  if (opened) opened = Greet(deadline);
+  const bool connected = opened.has_value();
+  if (connected) opened = Greet(deadline);
   too_old_ = !opened && opened.error().reason == kTooOld;
   if (opened) {
     failures_ = 0;
     return {};
   }
-  if (context_ != nullptr) Lose({});  // otherwise it is counted already
+  if (!connected || context_ != nullptr) Lose({});  // what was lost in the greeting is counted already
   return Fail(Code::kUnavailable, opened.error().reason,
               fmt::format("{}: {}", address_.ToString(), opened.error().detail));
 }
 
+// hiredis itself would look the name up, for as long as that takes. It is given addresses, one after the
+// other, each with its share of the time that is left: one that swallows everything leaves time for the next.
 Result<void> Connection::Connect(SteadyClock::time_point deadline) {
-  context_.reset(address_.port == 0 ? redisConnectUnixNonBlock(address_.host.c_str())
-                                    : redisConnectNonBlock(address_.host.c_str(), address_.port));
+  if (address_.port == 0) return AwaitConnected(redisConnectUnixNonBlock(address_.host.c_str()), deadline);
+  const Result<dns::Lookup::Addresses> found = lookup_.ResolveBy(address_.host, deadline);
+  if (!found) {
+    return DatabaseUnavailable(Code::kUnavailable,
+                               fmt::format("its name can't be looked up: {}", found.error().detail));
+  }
+  Result<void> connected = DatabaseUnavailable(Code::kUnavailable, "its name has no address");
+  for (auto address = found->begin(); address != found->end() && !connected; ++address) {
+    const auto now = SteadyClock::now();
+    connected = AwaitConnected(redisConnectNonBlock(address->to_string().c_str(), address_.port),
+                               now + (deadline - now) / std::distance(address, found->end()));
+  }
+  return connected;
+}
+
+Result<void> Connection::AwaitConnected(redisContext* context, SteadyClock::time_point deadline) {
+  context_.reset(context);
   CHECK(context_ != nullptr, "out of memory");
   if (context_->err != 0) return DatabaseUnavailable(Code::kUnavailable, context_->errstr);
   pollfd waited{context_->fd, POLLOUT, 0};

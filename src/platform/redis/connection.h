@@ -16,6 +16,10 @@
 
 struct redisContext;
 
+namespace boxoffice::dns {
+class Lookup;
+}
+
 namespace boxoffice::redis {
 
 using SteadyClock = std::chrono::steady_clock;
@@ -36,8 +40,9 @@ class Connection {
     std::string user;
     std::string password;
   };
-  // `random` outlives it.
-  Connection(Address address, Login login, std::chrono::milliseconds connect_timeout, Random& random);
+  // `random` and `lookup` outlive it.
+  Connection(Address address, Login login, std::chrono::milliseconds connect_timeout, Random& random,
+             dns::Lookup& lookup);
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
   ~Connection();
@@ -49,9 +54,9 @@ class Connection {
   // Whether it was lost, or could not be opened, when it was last used.
   [[nodiscard]] bool has_failed() const { return failures_ > 0; }
 
-  // Connects, logs in and makes sure that the server answers and is of a version that will do, if that is not
-  // so already; within the connect time-out. A server that does not tell its version is taken. Errors:
-  // database_unavailable, redis_too_old (both kUnavailable).
+  // Looks its name up, connects, logs in and makes sure that the server answers and is of a version that will
+  // do, if that is not so already; within the connect time-out. A server that does not tell its version is
+  // taken. Errors: database_unavailable, redis_too_old (both kUnavailable).
   [[nodiscard]] Result<void> Open();
   // Queues a request. Open must have succeeded.
   void Add(std::span<const std::string_view> words);
@@ -69,6 +74,7 @@ class Connection {
     void operator()(redisContext* context) const;
   };
   [[nodiscard]] Result<void> Connect(SteadyClock::time_point deadline);
+  [[nodiscard]] Result<void> AwaitConnected(redisContext* context, SteadyClock::time_point deadline);
   [[nodiscard]] Result<void> Greet(SteadyClock::time_point deadline);
   [[nodiscard]] bool ClosedByServer() const;
   [[nodiscard]] bool Waits() const { return context_ != nullptr && replies_.size() < starts_.size(); }
@@ -79,6 +85,7 @@ class Connection {
   const Login login_;
   const std::chrono::milliseconds connect_timeout_;
   Random& random_;
+  dns::Lookup& lookup_;
   std::unique_ptr<redisContext, Free> context_;  // null: not open
   int failures_ = 0;                             // in a row
   bool too_old_ = false;                         // the server was, at the last Open

@@ -12,7 +12,7 @@ namespace boxoffice::resilience {
 
 enum class Priority : uint8_t {
   kNormal,     // new work
-  kFinishing,  // finishes what was begun: a confirmation, a compensation
+  kFinishing,  // finishes what was begun (a confirmation, a compensation), or lets go on what waits
 };
 
 // How much of `bound` work of this priority may fill: all of it, or four fifths. A bound of less than five

@@ -236,8 +236,7 @@ void QueueModule::Tick() {
   if (term_ == nullptr) return;  // it drains, and admits nobody any more
   if (!term_->tick_waits.exchange(true)) {
     // A tick that failed is no loss: the next one does what it would have done.
-    term_->service.Submit(queue::Tick{},
-                          [raw = term_.get()](const Result<Outcome>&) { raw->tick_waits = false; });
+    term_->service.SubmitTick([raw = term_.get()](const Result<Outcome>&) { raw->tick_waits = false; });
   }
   Measure(term_->service.Views(), show_metrics_, runtime_.metrics);
 }

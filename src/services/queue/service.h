@@ -49,6 +49,11 @@ class Service {
   void Submit(Command command, Done done, resilience::Terms terms = {}) {
     executor_.Submit(std::move(command), std::move(done), terms);
   }
+  // A round of admission. It is refused last: as new work it would be turned away with those who come, and
+  // the line stand still while too many do.
+  void SubmitTick(Done done) {
+    Submit(Tick{}, std::move(done), {.priority = resilience::Priority::kFinishing});
+  }
   // An edge has asked for the heads, and so it can tell who is there. Thread-safe.
   void NoteEdge() { edge_asked_ms_.store(ToUnixMs(clock_.Now()), std::memory_order_relaxed); }
   // Refuses new commands and runs what waits. Again: no effect.

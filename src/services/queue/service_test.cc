@@ -3,6 +3,7 @@
 
 #include <future>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -158,6 +159,32 @@ TEST_F(ServiceTest, AHeartbeatIsPresenceForATickOfTheSameBatch) {
   service.Submit(Tick{}, ignore);
   service.Stop();
   EXPECT_EQ(service.Views()[0].active, 1);
+}
+
+TEST_F(ServiceTest, ARoundOfAdmissionIsTakenWhereThoseWhoComeAreTurnedAway) {
+  std::promise<void> saving;
+  std::promise<void> release;
+  store_.on_save = [&, held = false]() mutable {
+    if (std::exchange(held, true)) return;
+    saving.set_value();
+    release.get_future().wait();
+  };
+  Service service(store_, clock_, metrics_, {.max_batch = 1, .max_queue = 5});
+  ASSERT_TRUE(service.Load());
+  const auto ignore = [](const Result<Outcome>&) {};
+  service.Submit(JoinOf("ann"), ignore);
+  saving.get_future().wait();
+  for (const char* user : {"bob", "cid", "dan", "eve"}) service.Submit(JoinOf(user), ignore);
+  std::string refused;
+  service.Submit(JoinOf("flo"), [&refused](const Result<Outcome>& outcome) {
+    if (!outcome) refused = outcome.error().reason;
+  });
+  EXPECT_EQ(refused, "overloaded") << "at once";
+  bool ticked = false;
+  service.SubmitTick([&ticked](const Result<Outcome>& outcome) { ticked = outcome.has_value(); });
+  release.set_value();
+  service.Stop();
+  EXPECT_TRUE(ticked);
 }
 
 class EdgesTest : public ServiceTest {

@@ -469,21 +469,6 @@ TEST_F(QueueLeaderTest, ALeadOutlivesACrashOfRedis) {
   EXPECT_TRUE(testbed::Eventually([&] { return Refused(second->Take()); }));
 }
 
-TEST(QueueRowsTest, WhileAProcessServesOnAStoreNothingIsMoved) {
-  BOXOFFICE_NEEDS_REDIS();
-  const std::string url = testbed::EmptyRedis().Url();
-  Stores serving = OpenRedis(url, redis::kPatient, seconds(60)).value();
-  ASSERT_TRUE(serving.leadership->Take()->has_value());
-  Stores moving = OpenRedis(url, redis::kPatient).value();
-  archive::Digest digest;
-  const auto refused = DumpRows(moving, digest);
-  ASSERT_FALSE(refused.has_value());
-  EXPECT_EQ(refused.error().reason, "store_in_use");
-  ASSERT_TRUE(serving.leadership->Release());
-  EXPECT_TRUE(DumpRows(moving, digest));
-  EXPECT_TRUE(serving.leadership->Take()->has_value()) << "it is given back";
-}
-
 // Also what nobody is told of when it fails, as the end of a snapshot.
 TEST_F(QueueRedisTest, TheCommandsThatTheGuideNamesAreEnough) {
   const testbed::RedisServer server;

@@ -1,8 +1,10 @@
 #include "services/queue/store_rows.h"
 
 #include <algorithm>
+#include <chrono>
 #include <condition_variable>
 #include <functional>
+#include <future>
 #include <map>
 #include <mutex>
 #include <string>
@@ -21,6 +23,7 @@ using archive::Value;
 constexpr int64_t kPage = 5'000;
 constexpr milliseconds kLook{100};
 constexpr int kLooks = 80;                // longer than a lease
+constexpr int kRenewals = 5;              // in a lease
 constexpr size_t kSaveSessions = 20'000;  // one script of Redis, well within its time
 
 const Table& ShowTable() {
@@ -303,22 +306,37 @@ Result<void> DumpSagas(History& history, const std::vector<Show>& shows, archive
   return {};
 }
 
-// Runs `work` while no process serves on this store: one that does holds the lead, and one that has died held
-// it some seconds ago.
-Result<void> WithLead(Stores& stores, const std::function<Result<void>()>& work) {
+std::unexpected<Error> StoreInUse(std::string detail) {
+  return Fail(Code::kConflict, "store_in_use", std::move(detail));
+}
+
+// The lead, once nobody else has it: a process that serves holds it, and one that has died held it some
+// seconds ago. Until when it is ours.
+Result<Leadership::Moment> AwaitLead(Leadership& leadership) {
   std::mutex mutex;
   std::condition_variable never;
   std::unique_lock lock(mutex);
   for (int looks = 0;; ++looks) {
-    BOXOFFICE_ASSIGN(const auto until, stores.leadership->Take());
-    if (until) break;
-    if (looks == kLooks)
-      return Fail(Code::kConflict, "store_in_use", "boxoffice-queue is running: stop every service first");
+    BOXOFFICE_ASSIGN(const auto until, leadership.Take());
+    if (until) return *until;
+    if (looks == kLooks) return StoreInUse("boxoffice-queue is running: stop every service first");
     (void)never.wait_for(lock, kLook, [] { return false; });
   }
-  const Result<void> done = work();
+}
+
+// Runs `work` while no process serves on this store. It takes as long as there are rows, so the lead is
+// renewed meanwhile; where it was lost all the same, what was done is not of one moment.
+Result<void> WithLead(Stores& stores, const std::function<Result<void>()>& work) {
+  BOXOFFICE_ASSIGN(const Leadership::Moment until, AwaitLead(*stores.leadership));
+  const auto pause = (until - std::chrono::steady_clock::now()) / kRenewals;
+  auto working = std::async(std::launch::async, work);
+  while (working.wait_for(pause) != std::future_status::ready) (void)stores.leadership->Renew();
+  const Result<void> done = working.get();
+  const auto kept = stores.leadership->Renew();
   const Result<void> released = stores.leadership->Release();
-  return done ? released : done;
+  if (!done) return done;
+  if (!kept) return std::unexpected(kept.error());
+  return *kept ? released : StoreInUse("boxoffice-queue may have served meanwhile: stop it, and begin anew");
 }
 
 Result<void> Dump(History& history, archive::Sink& sink) {

@@ -42,6 +42,7 @@ class FakeStore final : public Store {
   }
   Result<Saved> Save(const Changes& changes) override {
     ++saves;
+    if (on_save) on_save();
     if (saves == loses_all_at) {
       shows.clear();
       sessions.clear();
@@ -84,6 +85,7 @@ class FakeStore final : public Store {
 
   std::map<int64_t, Show> shows;
   std::map<SessionKey, Session> sessions;
+  std::function<void()> on_save;
   std::vector<Code> failures;  // of the next saves, from the back
   std::vector<Timestamp> purges;
   size_t purge_parts = 1;  // calls that a round takes

@@ -24,7 +24,7 @@ ALLOWED = {
     "platform/obs": set(),
     "platform/otlp": {"platform/obs", "platform/config", "platform/http", "proto"},
     "platform/outbox": {"platform/obs", "platform/sql", "platform/bus"},
-    "platform/redis": {"platform/obs"},
+    "platform/redis": {"platform/obs", "platform/dns"},
     "platform/resilience": {"platform/obs"},
     "platform/rpc": {"platform/obs", "platform/batch", "platform/dns", "platform/resilience", "proto"},
     "platform/servers": set(),
