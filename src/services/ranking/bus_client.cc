@@ -1,12 +1,12 @@
 #include "services/ranking/bus_client.h"
 
-#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/money.h"
 #include "boxoffice/bus/v1/events.pb.h"
 #include "platform/obs/log.h"
@@ -18,21 +18,15 @@ std::unexpected<Error> Malformed(const bus::Record& record) {
   return Fail(Code::kInvalidArgument, "event_malformed", record.event.type + " can't be read");
 }
 
-// RFC 3339, by which times are told, has the years 0 to 9999.
-bool IsTime(int64_t ms) {
-  constexpr Timestamp kFirst = std::chrono::sys_days(std::chrono::year(0) / 1 / 1);
-  constexpr Timestamp kAfterLast = std::chrono::sys_days(std::chrono::year(10'000) / 1 / 1);
-  return FromUnixMs(ms) >= kFirst && FromUnixMs(ms) < kAfterLast;
-}
-
 // What no service of ours publishes may stand in a record all the same, and is not counted.
 bool IsSane(const boxoffice::bus::v1::ReservationEvent& body) {
   const auto is_amount = [](int64_t amount) { return amount >= 0 && amount <= kMaxAmount; };
-  return body.show_id() > 0 && IsTime(body.at_ms()) && is_amount(body.amount()) &&
+  return body.show_id() > 0 && HasRfc3339(FromUnixMs(body.at_ms())) && is_amount(body.amount()) &&
          is_amount(body.given_back()) && Currency::Parse(body.currency());
 }
 bool IsSane(const boxoffice::bus::v1::ShowSoldOut& body) {
-  return body.show_id() > 0 && IsTime(body.at_ms()) && IsTime(body.on_sale_at_ms());
+  return body.show_id() > 0 && HasRfc3339(FromUnixMs(body.at_ms())) &&
+         HasRfc3339(FromUnixMs(body.on_sale_at_ms()));
 }
 
 // What an event of a reservation is here; nullopt: nothing.
@@ -99,25 +93,31 @@ Result<void> RebuildFromLog(RankingService& service, RankingService::From from, 
   const std::vector<std::string>& topics = ConsumedTopics();
   size_t topic = 0;
   bus::Position after;
+  const auto read = [&](size_t limit) -> Result<bus::Page> {
+    if (stopping) return Fail(Code::kUnavailable, "stopped", "the rebuild goes on at the next start");
+    return bus.Read(topics[topic], after, limit);
+  };
   // A page can hold nothing of interest; an empty answer would say that the log is at its end.
   const auto next = [&]() -> Result<std::vector<Event>> {
     std::vector<Event> events;
     while (events.empty() && topic < topics.size()) {
-      if (stopping) return Fail(Code::kUnavailable, "stopped", "the rebuild goes on at the next start");
-      BOXOFFICE_ASSIGN(const bus::Page page, bus.Read(topics[topic], after, kPage));
-      if (page.records.empty()) {
-        ++topic;
-        after.clear();
-        continue;
-      }
-      after = page.next;
+      BOXOFFICE_ASSIGN(const bus::Page page, read(kPage));
       for (const bus::Record& record : page.records) {
         const Result<std::optional<Event>> event = ToEvent(record);
         if (event && *event) events.push_back(**event);
       }
+      after = page.next;
+      if (page.records.size() == kPage) continue;
+      // The topic's end. What comes to it from now on is counted by whoever consumes it: a rebuild that read
+      // on until nothing came would not end during a sale.
+      ++topic;
+      after.clear();
     }
     return events;
   };
+  // While the log can't be read, what was counted stays. What this gives is read again, as another process
+  // may still count something behind it before all is forgotten.
+  BOXOFFICE_TRY(read(1));
   BOXOFFICE_TRY(service.Rebuild(from, next));
   obs::Log(obs::Level::kInfo, "ranking_rebuilt", {{"events", service.GetAudit().processed}});
   return {};

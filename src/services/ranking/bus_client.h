@@ -18,8 +18,10 @@ namespace boxoffice::ranking {
 // Counts a delivery. Before a malformed event, it counts what came before and stops there.
 [[nodiscard]] bus::Consumed Consume(RankingService& service, std::span<const bus::Record> records);
 
-// Counts the whole log. Malformed events are left out (they are parked in the dead letters). Ends early, with
-// error stopped, when `stopping` is set. The group must not be subscribed here meanwhile.
+// Counts the whole log: of each topic up to where it ends when that is reached, as the group consumes what
+// comes later. Where the bus does not give the log's beginning, nothing has happened: what was counted stays.
+// Malformed events are left out (they are parked in the dead letters). Ends early, with error stopped, when
+// `stopping` is set. The group must not be subscribed here meanwhile.
 [[nodiscard]] Result<void> RebuildFromLog(RankingService& service, RankingService::From from, bus::Bus& bus,
                                           const std::atomic<bool>& stopping);
 

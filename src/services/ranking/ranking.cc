@@ -83,6 +83,15 @@ bool SoldOutFaster(const Row& a, const Row& b) {
 
 Hour HourOf(Timestamp t) { return std::chrono::floor<std::chrono::hours>(t).time_since_epoch().count(); }
 
+Keys KeysOf(std::span<const Event> events) {
+  Keys keys;
+  for (const Event& event : events) {
+    keys.shows.insert(event.show_id);
+    keys.hours.insert({HourOf(event.at), event.show_id});
+  }
+  return keys;
+}
+
 void Apply(State& state, const Event& event) {
   Tally& tally = state.shows[event.show_id];
   if (event.kind == Kind::kSoldOut) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <utility>
@@ -66,11 +67,20 @@ struct State {
   bool operator==(const State&) const = default;
 };
 
+// Which rows of a State.
+struct Keys {
+  std::set<int64_t> shows;
+  std::set<HourKey> hours;
+};
+
+// What counting `events` touches.
+[[nodiscard]] Keys KeysOf(std::span<const Event> events);
+
 // The fold: counts one event. Of several sell-outs of a show the first counts.
 void Apply(State& state, const Event& event);
 
-// What counting `fresh` (each new, none twice) makes of the rows that it touches: these rows, and `processed`
-// and `as_of` of the whole. `state` is not changed.
+// What counting `fresh` (each new, none twice) makes of the rows that it touches (KeysOf), of which `state`
+// has all that there are: these rows, and `processed` and `as_of` of the whole. `state` is not changed.
 [[nodiscard]] State Decide(const State& state, std::span<const Event> fresh);
 
 // Puts such rows in the place of the old ones.

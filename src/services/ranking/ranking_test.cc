@@ -41,6 +41,19 @@ class RankingTest : public testing::Test {
   SeededRandom random_{1};
 };
 
+TEST_F(RankingTest, TheRowsThatEventsTouchAreEnoughToCountThem) {
+  const State all = Fold({Confirmed(1, 2), Confirmed(2, 3), Confirmed(3), Confirmed(1, 1, kNow - hours(1))});
+  const std::vector<Event> fresh{Cancelled(1), SoldOut(2, kNow - hours(1), kNow)};
+  State rows;
+  rows.processed = all.processed;
+  rows.as_of = all.as_of;
+  const Keys keys = KeysOf(fresh);
+  EXPECT_THAT(keys.shows, ElementsAre(1, 2));
+  for (const int64_t show : keys.shows) rows.shows[show] = all.shows.at(show);
+  for (const HourKey& hour : keys.hours) rows.hours[hour] = all.hours.at(hour);
+  EXPECT_EQ(Decide(rows, fresh), Decide(all, fresh));
+}
+
 TEST_F(RankingTest, BookingsAreConfirmedLessCancelled) {
   const State state = Fold({Confirmed(1, 2), Confirmed(1, 3), Cancelled(1, 2)});
   const auto rows = Rank(state, Order::kBookings, Window::kAll, 10, kNow);

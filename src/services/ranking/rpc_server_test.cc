@@ -369,6 +369,38 @@ TEST_F(RankingServiceTest, AnEventThatComesDuringARebuildIsCountedOnce) {
   Stop();
 }
 
+TEST_F(RankingServiceTest, ARebuildEndsWhileEventsKeepComing) {
+  Publish({Reservation("reservation.confirmed", 7, 2), SoldOut(7, std::chrono::minutes(3))});
+  RankingService service(OpenSqliteStore(dir_.path() / "other.db").value(), clock_);
+  ASSERT_TRUE(service.Load());
+  std::atomic<bool> stopping = false;
+  int pages = 0;
+  MeanwhileBus bus(*bus_, [&](const bus::Page& page) {
+    stopping = ++pages == 100;
+    const bool of_reservations = !page.records.empty() && page.records[0].event.topic == "reservation";
+    if (of_reservations) Publish({Reservation("reservation.confirmed", 7, 1)});
+  });
+  const Result<void> rebuilt = RebuildFromLog(service, RankingService::From::kNothing, bus, stopping);
+  ASSERT_TRUE(rebuilt) << rebuilt.error().reason;
+  EXPECT_EQ(service.Get(Order::kSellout, Window::kAll, 10).rows.size(), 1);
+}
+
+TEST_F(RankingServiceTest, WhatAnotherProcessCountsJustBeforeARebuildForgetsAllIsCountedInIt) {
+  const std::filesystem::path file = dir_.path() / "other.db";
+  Publish({Reservation("reservation.confirmed", 7, 1)});
+  RankingService service(OpenSqliteStore(file).value(), clock_);
+  RankingService other(OpenSqliteStore(file).value(), clock_);
+  ASSERT_TRUE(service.Load() && other.Load());
+  bool counted = false;
+  MeanwhileBus bus(*bus_, [&](const bus::Page&) {
+    if (std::exchange(counted, true)) return;
+    Publish({Reservation("reservation.confirmed", 7, 1)});
+    EXPECT_EQ(Consume(other, bus_->Read("reservation", {}, 10)->records).done, 2);
+  });
+  ASSERT_TRUE(RebuildFromLog(service, RankingService::From::kNothing, bus, false));
+  EXPECT_EQ(service.GetAudit().shows.at(7).confirmed, 2);
+}
+
 TEST_F(RankingServiceTest, ALostDatabaseIsRebuiltByItself) {
   Start();
   Publish({Reservation("reservation.confirmed", 7, 2)});

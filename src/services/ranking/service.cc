@@ -10,6 +10,11 @@ namespace {
 constexpr int kMaxTries = 20;
 constexpr size_t kForgetAtOnce = 1'000;
 
+// Another process was first: nothing was done, and the next try begins from what that one has saved.
+// constraint: it has counted an event, or has made the store forget up to the event's time, since that was
+// looked for. The next look finds it counted; nothing is wrong with the event, nor with those beside it.
+bool IsOutrun(const Error& error) { return error.reason == "moved" || error.reason == "constraint"; }
+
 }  // namespace
 
 RankingService::RankingService(std::unique_ptr<Store> store, const Clock& clock)
@@ -40,11 +45,7 @@ Result<void> RankingService::Count(std::span<const Event> events) {
   const std::scoped_lock counting(counting_);
   for (int tries = 1;; ++tries) {
     Result<void> counted = TryToCount(events);
-    // constraint: another process has made the store forget up to an event's time since it was looked for.
-    // The next look finds it counted; nothing is wrong with the event, nor with those beside it.
-    const bool again =
-        !counted && (counted.error().reason == "moved" || counted.error().reason == "constraint");
-    if (!again || tries == kMaxTries) return counted;
+    if (counted || !IsOutrun(counted.error()) || tries == kMaxTries) return counted;
   }
 }
 
@@ -63,10 +64,11 @@ Result<void> RankingService::TryToCount(std::span<const Event> events) {
   }
   if (fresh.empty()) return {};
   const Timestamp now = clock_.Now();
-  // Only this function changes the state, under `counting_`, so it can be read here without the lock of
-  // answers.
-  const State changed = Decide(state_, fresh);
+  // Not from memory, which lacks what other processes have saved since the last Refresh.
+  BOXOFFICE_ASSIGN(const State rows, store_->LoadRows(KeysOf(fresh)));
+  const State changed = Decide(rows, fresh);
   if (auto saved = store_->Save(changed, ids, OldestHour(now)); !saved) {
+    if (IsOutrun(saved.error())) return saved;
     // The commit may have been done all the same: what holds is in the store.
     BOXOFFICE_ASSIGN(Loaded loaded, store_->Load());
     Take(std::move(loaded));
@@ -104,34 +106,28 @@ bool RankingService::NeedsRebuild() const {
 }
 
 Result<void> RankingService::Rebuild(From from, const Next& next) {
-  // Before anything is forgotten: while the log can't be read, what was counted stays.
-  BOXOFFICE_ASSIGN(std::vector<Event> events, next());
-  if (from == From::kWhatIsThere) {
+  {
     const std::scoped_lock counting(counting_);
-    BOXOFFICE_TRY(store_->ResumeRebuild());
-  } else {
-    const std::scoped_lock counting(counting_);
-    BOXOFFICE_TRY(store_->BeginRebuild());
-    const std::scoped_lock lock(mutex_);
-    state_ = State();
-    rebuilding_ = true;
+    if (from == From::kWhatIsThere) {
+      BOXOFFICE_TRY(store_->ResumeRebuild());
+    } else {
+      BOXOFFICE_TRY(store_->BeginRebuild());
+      const std::scoped_lock lock(mutex_);
+      state_ = State();
+      rebuilding_ = true;
+    }
   }
-  while (!events.empty()) {
+  while (true) {
+    BOXOFFICE_ASSIGN(const std::vector<Event> events, next());
+    if (events.empty()) break;
     BOXOFFICE_TRY(Count(events));
-    BOXOFFICE_ASSIGN(events, next());
   }
   const std::scoped_lock counting(counting_);
-  const Timestamp now = clock_.Now();
-  BOXOFFICE_ASSIGN(const bool ended, store_->EndRebuild(now));
-  if (!ended) {
-    // Another process has ended it, or has begun anew, which is for that one to end: the store says which.
-    BOXOFFICE_ASSIGN(Loaded loaded, store_->Load());
-    Take(std::move(loaded));
-    return {};
-  }
-  const std::scoped_lock lock(mutex_);
-  rebuilt_at_ = now;
-  rebuilding_ = false;
+  BOXOFFICE_TRY(store_->EndRebuild(clock_.Now()));
+  // Other processes may have counted as well, may have ended it, or have begun anew, which is for them to
+  // end: what holds is in the store.
+  BOXOFFICE_ASSIGN(Loaded loaded, store_->Load());
+  Take(std::move(loaded));
   return {};
 }
 

@@ -32,8 +32,9 @@ struct Status {
   Timestamp rebuilt_at{};  // when the last rebuild ended; 1970: never
 };
 
-// Thread-safe; answers never wait for the store. Invariant: what is in memory is what the last commit held
-// that this process made or saw, and the fold of the events that were processed by then.
+// Thread-safe; answers never wait for the store. Invariant: what is in memory is what the store held at the
+// last Load, Refresh or Rebuild, with the rows that this process has saved since. So where it is the only
+// process on its store, it is what the store holds.
 class RankingService {
  public:
   RankingService(std::unique_ptr<Store> store, const Clock& clock);
@@ -60,9 +61,9 @@ class RankingService {
 
   // Whether the counts are not yet those of the whole log: the store is new, or a rebuild did not end.
   [[nodiscard]] bool NeedsRebuild() const;
-  // Counts what `next` gives, until that is nothing. An error of `next` or of the store ends it; the rebuild
-  // is then still needed, also after a restart. But where the first `next` fails, nothing has happened: what
-  // was counted stays. Several processes may do so at the same time.
+  // Counts what `next` gives, until that is nothing; first it forgets what is to be forgotten. An error of
+  // `next` or of the store ends it; the rebuild is then still needed, also after a restart. Several processes
+  // may do so at the same time.
   using Next = std::function<Result<std::vector<Event>>()>;
   enum class From {
     kNothing,      // forgets all before

@@ -30,14 +30,17 @@ class Store {
  public:
   virtual ~Store() = default;
   [[nodiscard]] virtual Result<Loaded> Load() = 0;
-  // Load, if another process has saved since this store's last Load or Save; nullopt: none has.
+  // Load, if another process has saved since this store's last Load; nullopt: none has.
   [[nodiscard]] virtual Result<std::optional<Loaded>> LoadIfMoved() = 0;
+  // The rows of `keys`, of which there is one of each at least, as far as there are any; and `processed` and
+  // `as_of` of the whole.
+  [[nodiscard]] virtual Result<State> LoadRows(const Keys& keys) = 0;
   // For each id whether its event has been counted: also where it is forgotten.
   [[nodiscard]] virtual Result<std::vector<bool>> AreProcessed(std::span<const EventId> ids) = 0;
   // One transaction: `changed` rows take the place of the old ones, `counted` (none of them processed) are
   // processed, hours before `oldest` are dropped. A processed id: constraint, and nothing is done.
-  // moved (kUnavailable): another process has saved since this store's last Load or Save; nothing is done,
-  // and what is in memory has to be loaded again.
+  // moved (kUnavailable): another process has saved since this store's last Load, LoadRows or Save; nothing
+  // is done, and the rows have to be loaded again.
   [[nodiscard]] virtual Result<void> Save(const State& changed, std::span<const EventId> counted,
                                           Hour oldest) = 0;
   // All events whose ids were made before `before` count as processed from now on, until the next

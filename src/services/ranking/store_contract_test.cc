@@ -84,6 +84,20 @@ TEST_P(RankingStoreTest, SavedRowsReplaceTheOldOnesAndLeaveOthers) {
   EXPECT_EQ(store->Load()->state, expected);
 }
 
+TEST_P(RankingStoreTest, RowsAreLoadedByTheirKeysAndNoOthers) {
+  ASSERT_TRUE(Open()->Save(Sample(), std::array{Id()}, 0));
+  State expected = Sample();
+  expected.shows.erase(3);
+  expected.shows.erase(4);
+  expected.hours.erase({HourOf(now_) - 1, 1});
+  const Keys keys{{1, 2, 5}, {{HourOf(now_), 1}, {HourOf(now_), 5}}};
+  EXPECT_EQ(Open()->LoadRows(keys).value(), expected);
+}
+
+TEST_P(RankingStoreTest, OfANewStoreThereAreNoRows) {
+  EXPECT_EQ(Open()->LoadRows({{1}, {{HourOf(now_), 1}}}).value(), State());
+}
+
 TEST_P(RankingStoreTest, AProcessedEventIsKnownAfterwards) {
   auto store = Open();
   const EventId counted = Id();

@@ -1,11 +1,14 @@
 #include "services/ranking/store_redis.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <iterator>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -22,6 +25,9 @@ constexpr std::string_view kShow = "{ranking:2}:show";
 constexpr std::string_view kHour = "{ranking:2}:hour";
 constexpr std::string_view kHours = "{ranking:2}:hours";
 constexpr std::string_view kProcessed = "{ranking:2}:processed";
+
+// All rows of a large ranking take longer than what one else asks for.
+constexpr milliseconds kLoadTimeout{10'000};
 
 // The effect of events and their ids, all or nothing. After the stamp that was seen ('*': none was looked
 // for), the new one, the summary and the oldest hour to keep come lists, each after its length.
@@ -154,6 +160,45 @@ std::optional<Tally> ReadTally(std::string_view text) {
   return tally;
 }
 
+std::string HourField(const HourKey& key) { return fmt::format("{} {}", key.first, key.second); }
+
+std::unexpected<Error> Malformed(std::string_view key, std::string_view field) {
+  return Fail(Code::kInternal, "row_malformed", fmt::format("{} of {}", field, key));
+}
+
+Result<void> AddShow(State& state, std::string_view field, std::string_view text) {
+  const std::vector<int64_t> show = ReadNumbers(field);
+  const std::optional<Tally> tally = ReadTally(text);
+  if (show.size() != 1 || !tally) return Malformed(kShow, field);
+  state.shows[show[0]] = *tally;
+  return {};
+}
+
+Result<void> AddHour(State& state, std::string_view field, std::string_view text) {
+  const std::vector<int64_t> key = ReadNumbers(field);
+  const std::vector<int64_t> bucket = ReadNumbers(text);
+  if (key.size() != 2 || bucket.size() != 3) return Malformed(kHour, field);
+  state.hours[{key[0], key[1]}] = {bucket[0], bucket[1], bucket[2]};
+  return {};
+}
+
+// Of what RedisStore::Summary asks for.
+std::string_view StampIn(const redis::Value& summary) { return summary[0].Text(); }
+Loaded ReadSummary(const redis::Value& summary) {
+  Loaded loaded;
+  loaded.state.processed = static_cast<uint64_t>(summary[1].Int());
+  loaded.state.as_of = FromUnixMs(summary[2].Int());
+  loaded.rebuilding = summary[3].Text() != "0";
+  loaded.rebuilt_at = FromUnixMs(summary[4].Int());
+  return loaded;
+}
+
+Request Fields(std::string_view key, const std::vector<std::string>& fields) {
+  std::vector<std::string> words{"HMGET", std::string(key)};
+  std::ranges::copy(fields, std::back_inserter(words));
+  return Request::Command(std::move(words));
+}
+
 void Append(std::vector<std::string>& arguments, std::vector<std::string> list) {
   arguments.push_back(fmt::to_string(list.size()));
   std::ranges::move(list, std::back_inserter(arguments));
@@ -165,42 +210,47 @@ class RedisStore final : public Store {
       : client_(std::move(client)), random_(SystemSeed()) {}
 
   Result<Loaded> Load() override {
-    const std::array<Request, 3> requests{
-        Request::Command(
-            {"HMGET", std::string(kSummary), "stamp", "processed", "as_of", "rebuilding", "rebuilt_at"}),
-        Request::Command({"HGETALL", std::string(kShow)}), Request::Command({"HGETALL", std::string(kHour)})};
-    std::vector<redis::Reply> replies;
-    for (Result<redis::Reply>& reply : client_->RunAll(requests)) {
-      BOXOFFICE_ASSIGN(redis::Reply good, Repeatable(std::move(reply)));
-      replies.push_back(std::move(good));
-    }
-    const redis::Value summary = replies[0].value();
-    Loaded loaded;
-    loaded.state.processed = static_cast<uint64_t>(summary[1].Int());
-    loaded.state.as_of = FromUnixMs(summary[2].Int());
-    loaded.rebuilding = summary[3].Text() != "0";
-    loaded.rebuilt_at = FromUnixMs(summary[4].Int());
-    const redis::Value shows = replies[1].value();
-    for (size_t i = 0; i + 1 < shows.size(); i += 2) {
-      const std::optional<Tally> tally = ReadTally(shows[i + 1].Text());
-      if (!tally) return Malformed(kShow, shows[i].Text());
-      loaded.state.shows[shows[i].Int()] = *tally;
-    }
-    const redis::Value hours = replies[2].value();
-    for (size_t i = 0; i + 1 < hours.size(); i += 2) {
-      const std::vector<int64_t> key = ReadNumbers(hours[i].Text());
-      const std::vector<int64_t> bucket = ReadNumbers(hours[i + 1].Text());
-      if (key.size() != 2 || bucket.size() != 3) return Malformed(kHour, hours[i].Text());
-      loaded.state.hours[{key[0], key[1]}] = {bucket[0], bucket[1], bucket[2]};
-    }
-    stamp_ = std::string(summary[0].Text());
+    BOXOFFICE_ASSIGN(const redis::Reply summary, Run(Summary()));
+    const std::array<Request, 2> requests{Request::Command({"HGETALL", std::string(kShow)}),
+                                          Request::Command({"HGETALL", std::string(kHour)})};
+    BOXOFFICE_ASSIGN(const auto replies, RunAll(requests, kLoadTimeout));
+    Loaded loaded = ReadSummary(summary.value());
+    const redis::Value shows = replies[0].value();
+    for (size_t i = 0; i + 1 < shows.size(); i += 2)
+      BOXOFFICE_TRY(AddShow(loaded.state, shows[i].Text(), shows[i + 1].Text()));
+    const redis::Value hours = replies[1].value();
+    for (size_t i = 0; i + 1 < hours.size(); i += 2)
+      BOXOFFICE_TRY(AddHour(loaded.state, hours[i].Text(), hours[i + 1].Text()));
+    stamp_ = std::string(StampIn(summary.value()));
+    whole_ = stamp_;
     return loaded;
+  }
+
+  Result<State> LoadRows(const Keys& keys) override {
+    std::vector<std::string> shows;
+    for (const int64_t show : keys.shows) shows.push_back(fmt::to_string(show));
+    std::vector<std::string> hours;
+    for (const HourKey& key : keys.hours) hours.push_back(HourField(key));
+    BOXOFFICE_ASSIGN(const redis::Reply summary, Run(Summary()));
+    const std::array<Request, 2> requests{Fields(kShow, shows), Fields(kHour, hours)};
+    BOXOFFICE_ASSIGN(const auto replies, RunAll(requests));
+    State rows = ReadSummary(summary.value()).state;
+    for (size_t i = 0; i < shows.size(); ++i) {
+      const redis::Value tally = replies[0].value()[i];
+      if (!tally.IsNil()) BOXOFFICE_TRY(AddShow(rows, shows[i], tally.Text()));
+    }
+    for (size_t i = 0; i < hours.size(); ++i) {
+      const redis::Value bucket = replies[1].value()[i];
+      if (!bucket.IsNil()) BOXOFFICE_TRY(AddHour(rows, hours[i], bucket.Text()));
+    }
+    stamp_ = std::string(StampIn(summary.value()));
+    return rows;
   }
 
   Result<std::optional<Loaded>> LoadIfMoved() override {
     BOXOFFICE_ASSIGN(const redis::Reply stamp,
                      Run(Request::Command({"HGET", std::string(kSummary), "stamp"})));
-    if (stamp_ == stamp.value().Text()) return std::nullopt;
+    if (whole_ == stamp.value().Text()) return std::nullopt;
     return Load();
   }
 
@@ -233,7 +283,7 @@ class RedisStore final : public Store {
     std::vector<std::string> hours;
     std::vector<std::string> order;
     for (const auto& [key, bucket] : changed.hours) {
-      hours.push_back(fmt::format("{} {}", key.first, key.second));
+      hours.push_back(HourField(key));
       order.push_back(fmt::to_string(key.first));
       order.push_back(hours.back());
       hours.push_back(fmt::format("{} {} {}", bucket.bookings, bucket.seats, bucket.revenue));
@@ -245,6 +295,8 @@ class RedisStore final : public Store {
     if (outcome == "processed") return Fail(Code::kConflict, "constraint", "an event was counted before");
     if (outcome == "moved")
       return Fail(Code::kUnavailable, "moved", "another process counts for this ranking");
+    // What others saved between the last Load and the rows of this is still to be loaded.
+    if (whole_ == stamp_) whole_ = stamp;
     stamp_ = stamp;
     return {};
   }
@@ -271,6 +323,7 @@ class RedisStore final : public Store {
     const std::string stamp = NewStamp();
     BOXOFFICE_TRY(Run(Request::Call(BeginRebuildScript(), AllKeys(), {stamp})));
     stamp_ = stamp;
+    whole_ = stamp;
     rebuild_ = stamp;
     return {};
   }
@@ -293,8 +346,10 @@ class RedisStore final : public Store {
   }
 
  private:
-  static std::unexpected<Error> Malformed(std::string_view key, std::string_view field) {
-    return Fail(Code::kInternal, "row_malformed", fmt::format("{} of {}", field, key));
+  // Runs alone, and before what goes with it: rows that are read afterwards are no older than the stamp.
+  static Request Summary() {
+    return Request::Command(
+        {"HMGET", std::string(kSummary), "stamp", "processed", "as_of", "rebuilding", "rebuilt_at"});
   }
   // Each of the store's methods may be repeated, as its caller does when it is told that it was not done:
   // that its reply was lost says no more than that.
@@ -302,12 +357,22 @@ class RedisStore final : public Store {
     if (!reply && reply.error().code == Code::kUnknown) reply.error().code = Code::kUnavailable;
     return reply;
   }
+  Result<std::vector<redis::Reply>> RunAll(std::span<const Request> requests,
+                                           std::optional<milliseconds> timeout = std::nullopt) {
+    std::vector<redis::Reply> replies;
+    for (Result<redis::Reply>& reply : client_->RunAll(requests, timeout)) {
+      BOXOFFICE_ASSIGN(redis::Reply good, Repeatable(std::move(reply)));
+      replies.push_back(std::move(good));
+    }
+    return replies;
+  }
   Result<redis::Reply> Run(const Request& request) { return Repeatable(client_->Run(request)); }
   std::string NewStamp() { return fmt::format("{:016x}", random_.Next()); }
 
   const std::unique_ptr<redis::Client> client_;
   SeededRandom random_;
   std::optional<std::string> stamp_;  // as this store has last seen it; "": there was none
+  std::optional<std::string> whole_;  // up to which all was loaded here, or saved here since
   std::string rebuild_;               // that this store counts in; "": of a new store
   std::string looked_ = "0";          // how far it has got in looking for old ids
 };

@@ -12,8 +12,10 @@
 // their keys can go.
 //
 // A rebuild makes good what Redis lost; several processes may count one together. A stamp, which each save
-// renews, tells a process that another one has saved for the same ranking: what it has in memory is out of
-// date then, and it is told so (`moved`) before it writes over what the other one counted.
+// renews, tells a process that another one has saved for the same ranking: the rows that it has loaded are
+// out of date then, and it is told so (`moved`) before it writes over what the other one counted. A batch
+// loads and saves its own rows alone, so it can be outrun for as long as that takes, and no longer with a
+// larger ranking.
 #pragma once
 
 #include <memory>

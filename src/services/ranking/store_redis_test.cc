@@ -24,19 +24,25 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// Between this store's look at ids and its first save, something happens elsewhere.
+// Between this store's look at ids and its first save, something happens elsewhere; and after each Load.
 class MeanwhileStore final : public Store {
  public:
-  MeanwhileStore(std::unique_ptr<Store> store, std::function<void()> meanwhile)
-      : store_(std::move(store)), meanwhile_(std::move(meanwhile)) {}
+  MeanwhileStore(std::unique_ptr<Store> store, std::function<void()> before_save,
+                 std::function<void()> after_load)
+      : store_(std::move(store)), before_save_(std::move(before_save)), after_load_(std::move(after_load)) {}
 
-  Result<Loaded> Load() override { return store_->Load(); }
+  Result<Loaded> Load() override {
+    Result<Loaded> loaded = store_->Load();
+    if (after_load_) after_load_();
+    return loaded;
+  }
   Result<std::optional<Loaded>> LoadIfMoved() override { return store_->LoadIfMoved(); }
+  Result<State> LoadRows(const Keys& keys) override { return store_->LoadRows(keys); }
   Result<std::vector<bool>> AreProcessed(std::span<const EventId> ids) override {
     return store_->AreProcessed(ids);
   }
   Result<void> Save(const State& changed, std::span<const EventId> counted, Hour oldest) override {
-    if (auto work = std::exchange(meanwhile_, nullptr)) work();
+    if (auto work = std::exchange(before_save_, nullptr)) work();
     return store_->Save(changed, counted, oldest);
   }
   Result<Forgotten> ForgetProcessed(Timestamp before, size_t limit) override {
@@ -48,7 +54,8 @@ class MeanwhileStore final : public Store {
 
  private:
   const std::unique_ptr<Store> store_;
-  std::function<void()> meanwhile_;
+  std::function<void()> before_save_;
+  const std::function<void()> after_load_;
 };
 
 class RankingRedisTest : public testing::Test {
@@ -120,6 +127,50 @@ TEST_F(RankingRedisTest, ANewRankingThatTwoProcessesLoadedIsNotWrittenOver) {
   EXPECT_EQ(second.GetAudit().shows.at(1).confirmed, 2);
 }
 
+// The other one saves more often than all can be loaded.
+TEST_F(RankingRedisTest, AProcessThatCountsAllTheTimeKeepsNoOtherFromCounting) {
+  const std::string url = testbed::EmptyRedis().Url();
+  RankingService first = Open(url);
+  ASSERT_TRUE(first.Load());
+  const auto count = [&] { ASSERT_TRUE(first.Count(std::array{Booking(1)})); };
+  RankingService second(
+      std::make_unique<MeanwhileStore>(OpenRedisStore(url, redis::kPatient).value(), count, count), clock_);
+  ASSERT_TRUE(second.Load());
+  const Result<void> counted = second.Count(std::array{Booking(2)});
+  ASSERT_TRUE(counted) << counted.error().reason;
+  EXPECT_EQ(second.GetAudit().shows.at(2).confirmed, 1);
+}
+
+TEST_F(RankingRedisTest, ABatchThatIsOutrunLoadsItsOwnRowsAgainAndNotTheWhole) {
+  const std::string url = testbed::EmptyRedis().Url();
+  RankingService first = Open(url);
+  ASSERT_TRUE(first.Load());
+  const auto outrun = [&] { ASSERT_TRUE(first.Count(std::array{Booking(1)})); };
+  int loads = 0;
+  RankingService second(std::make_unique<MeanwhileStore>(OpenRedisStore(url, redis::kPatient).value(), outrun,
+                                                         [&] { ++loads; }),
+                        clock_);
+  ASSERT_TRUE(second.Load());
+  ASSERT_TRUE(second.Count(std::array{Booking(1)}));
+  EXPECT_EQ(loads, 1) << "at the start";
+  EXPECT_EQ(second.GetAudit().shows.at(1).confirmed, 2);
+  EXPECT_EQ(second.GetAudit().processed, 2);
+}
+
+TEST_F(RankingRedisTest, WhatOthersHadSavedBeforeItsOwnSaveIsStillLoadedAfterIt) {
+  const std::string url = testbed::EmptyRedis().Url();
+  RankingService first = Open(url);
+  RankingService second = Open(url);
+  ASSERT_TRUE(first.Load() && second.Load());
+  ASSERT_TRUE(first.Count(std::array{Booking(1)}));
+  for (int i = 0; i < 2; ++i) ASSERT_TRUE(second.Count(std::array{Booking(2)}));
+  ASSERT_TRUE(second.Refresh());
+  const Audit audit = second.GetAudit();
+  ASSERT_TRUE(audit.shows.contains(1));
+  EXPECT_EQ(audit.shows.at(1).confirmed, 1);
+  EXPECT_EQ(audit.shows.at(2).confirmed, 2);
+}
+
 TEST_F(RankingRedisTest, AnEventThatAnotherProcessForgetsMeanwhileIsPassedOverAndHoldsUpNoOther) {
   const std::string url = testbed::EmptyRedis().Url();
   const auto other = OpenRedisStore(url, redis::kPatient).value();
@@ -127,8 +178,9 @@ TEST_F(RankingRedisTest, AnEventThatAnotherProcessForgetsMeanwhileIsPassedOverAn
   const Event old = Booking(1);
   clock_.Advance(milliseconds(10));
   const Event young = Booking(2);
-  auto store = std::make_unique<MeanwhileStore>(OpenRedisStore(url, redis::kPatient).value(),
-                                                [&] { ASSERT_TRUE(other->ForgetProcessed(young.at, 10)); });
+  const auto forget = [&] { ASSERT_TRUE(other->ForgetProcessed(young.at, 10)); };
+  auto store =
+      std::make_unique<MeanwhileStore>(OpenRedisStore(url, redis::kPatient).value(), forget, nullptr);
   RankingService service(std::move(store), clock_);
   ASSERT_TRUE(service.Load());
   const Result<void> counted = service.Count(std::array{old, young});
@@ -198,6 +250,21 @@ TEST_F(RankingRedisTest, ANewRankingThatTwoProcessesRebuildTogetherCountsEachEve
   EXPECT_EQ(third.GetAudit().shows.at(1).confirmed, 100);
 }
 
+TEST_F(RankingRedisTest, AfterARebuildMemoryHasWhatOtherProcessesCountedMeanwhile) {
+  const std::string url = testbed::EmptyRedis().Url();
+  RankingService first = Open(url);
+  RankingService second = Open(url);
+  ASSERT_TRUE(first.Load() && second.Load());
+  std::vector<Event> log{Booking(1)};
+  ASSERT_TRUE(first.Rebuild(RankingService::From::kNothing, [&]() -> Result<std::vector<Event>> {
+    EXPECT_TRUE(second.Count(std::array{Booking(2)}));
+    return std::exchange(log, {});
+  }));
+  EXPECT_EQ(first.GetAudit().shows.at(1).confirmed, 1);
+  ASSERT_TRUE(first.GetAudit().shows.contains(2));
+  EXPECT_EQ(first.GetAudit().shows.at(2).confirmed, 2);
+}
+
 TEST_F(RankingRedisTest, ARebuildThatAnotherProcessHasBegunAnewIsForThatOneToEnd) {
   const std::string url = testbed::EmptyRedis().Url();
   const auto first = OpenRedisStore(url, redis::kPatient).value();
@@ -249,6 +316,7 @@ TEST_F(RankingRedisTest, TheCommandsThatTheGuideNamesAreEnough) {
   ASSERT_TRUE(store->EndRebuild(clock_.Now()).value());
   ASSERT_TRUE(store->Load());
   const Event event = Booking(1);
+  ASSERT_TRUE(store->LoadRows(KeysOf(std::array{event})));
   State counted;
   counted.shows[1] = Tally{};
   counted.hours[HourKey(1, 1)] = Bucket{};

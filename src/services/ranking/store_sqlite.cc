@@ -3,6 +3,8 @@
 #include <optional>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "base/check.h"
 #include "platform/bus/processed_event.h"
 
@@ -14,12 +16,54 @@ namespace boxoffice::ranking {
 namespace {
 
 constexpr std::string_view kConsumer = "ranking";
+constexpr std::string_view kShowColumns =
+    "show_id, confirmed, cancelled, seats, sold_out_at_ms, on_sale_at_ms, revenue, currency";
+constexpr std::string_view kHourColumns = "hour, show_id, bookings, seats, revenue";
+
+// Adds what the statement gives to `state`.
+Result<void> ReadShows(sql::Statement& shows, State& state) {
+  while (true) {
+    BOXOFFICE_ASSIGN(const bool more, shows.Step());
+    if (!more) return {};
+    Tally& tally = state.shows[shows.Int(0)];
+    tally = {
+        shows.Int(1), shows.Int(2), shows.Int(3), std::nullopt, {}, shows.Int(6), std::string(shows.Text(7))};
+    if (shows.IsNull(4)) continue;
+    tally.sold_out_at = FromUnixMs(shows.Int(4));
+    tally.on_sale_at = FromUnixMs(shows.Int(5));
+  }
+}
+
+Result<void> ReadHours(sql::Statement& hours, State& state) {
+  while (true) {
+    BOXOFFICE_ASSIGN(const bool more, hours.Step());
+    if (!more) return {};
+    state.hours[{hours.Int(0), hours.Int(1)}] = {hours.Int(2), hours.Int(3), hours.Int(4)};
+  }
+}
+
+// Of the whole.
+Result<Loaded> ReadSummary(sql::Statement& summary) {
+  BOXOFFICE_ASSIGN(const bool found, summary.Step());
+  CHECK(found, "the schema puts a row into summary");
+  Loaded loaded;
+  loaded.state.processed = static_cast<uint64_t>(summary.Int(0));
+  loaded.state.as_of = FromUnixMs(summary.Int(1));
+  loaded.rebuilding = summary.Int(2) != 0;
+  loaded.rebuilt_at = FromUnixMs(summary.Int(3));
+  summary.Reset();
+  return loaded;
+}
 
 class SqliteStore final : public Store {
  public:
   explicit SqliteStore(std::unique_ptr<sql::Database> database)
       : database_(std::move(database)),
         processed_(*database_, std::string(kConsumer)),
+        summary_(database_->Prepare("SELECT processed, as_of_ms, rebuilding, rebuilt_at_ms FROM summary")),
+        show_(database_->Prepare(fmt::format("SELECT {} FROM show_tally WHERE show_id = ?1", kShowColumns))),
+        hour_(database_->Prepare(
+            fmt::format("SELECT {} FROM hour_tally WHERE hour = ?1 AND show_id = ?2", kHourColumns))),
         save_show_(
             database_->Prepare("INSERT OR REPLACE INTO show_tally VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")),
         save_hour_(database_->Prepare("INSERT OR REPLACE INTO hour_tally VALUES(?1, ?2, ?3, ?4, ?5)")),
@@ -27,41 +71,25 @@ class SqliteStore final : public Store {
         save_summary_(database_->Prepare("UPDATE summary SET processed = ?1, as_of_ms = ?2")) {}
 
   Result<Loaded> Load() override {
-    Loaded loaded;
-    sql::Statement shows = database_->Prepare(
-        "SELECT show_id, confirmed, cancelled, seats, sold_out_at_ms, on_sale_at_ms, revenue, currency FROM "
-        "show_tally");
-    while (true) {
-      BOXOFFICE_ASSIGN(const bool more, shows.Step());
-      if (!more) break;
-      Tally& tally = loaded.state.shows[shows.Int(0)];
-      tally = {shows.Int(1),
-               shows.Int(2),
-               shows.Int(3),
-               std::nullopt,
-               {},
-               shows.Int(6),
-               std::string(shows.Text(7))};
-      if (shows.IsNull(4)) continue;
-      tally.sold_out_at = FromUnixMs(shows.Int(4));
-      tally.on_sale_at = FromUnixMs(shows.Int(5));
-    }
-    sql::Statement hours =
-        database_->Prepare("SELECT hour, show_id, bookings, seats, revenue FROM hour_tally");
-    while (true) {
-      BOXOFFICE_ASSIGN(const bool more, hours.Step());
-      if (!more) break;
-      loaded.state.hours[{hours.Int(0), hours.Int(1)}] = {hours.Int(2), hours.Int(3), hours.Int(4)};
-    }
-    sql::Statement summary =
-        database_->Prepare("SELECT processed, as_of_ms, rebuilding, rebuilt_at_ms FROM summary");
-    BOXOFFICE_ASSIGN(const bool found, summary.Step());
-    CHECK(found, "the schema puts a row into summary");
-    loaded.state.processed = static_cast<uint64_t>(summary.Int(0));
-    loaded.state.as_of = FromUnixMs(summary.Int(1));
-    loaded.rebuilding = summary.Int(2) != 0;
-    loaded.rebuilt_at = FromUnixMs(summary.Int(3));
+    BOXOFFICE_ASSIGN(Loaded loaded, ReadSummary(summary_));
+    sql::Statement shows = database_->Prepare(fmt::format("SELECT {} FROM show_tally", kShowColumns));
+    BOXOFFICE_TRY(ReadShows(shows, loaded.state));
+    sql::Statement hours = database_->Prepare(fmt::format("SELECT {} FROM hour_tally", kHourColumns));
+    BOXOFFICE_TRY(ReadHours(hours, loaded.state));
     return loaded;
+  }
+
+  Result<State> LoadRows(const Keys& keys) override {
+    BOXOFFICE_ASSIGN(Loaded loaded, ReadSummary(summary_));
+    for (const int64_t show : keys.shows) {
+      show_.Bind(show);
+      BOXOFFICE_TRY(ReadShows(show_, loaded.state));
+    }
+    for (const auto& [hour, show] : keys.hours) {
+      hour_.Bind(hour, show);
+      BOXOFFICE_TRY(ReadHours(hour_, loaded.state));
+    }
+    return std::move(loaded.state);
   }
 
   Result<std::vector<bool>> AreProcessed(std::span<const EventId> ids) override {
@@ -132,6 +160,9 @@ class SqliteStore final : public Store {
  private:
   std::unique_ptr<sql::Database> database_;
   bus::ProcessedEvents processed_;
+  sql::Statement summary_;
+  sql::Statement show_;
+  sql::Statement hour_;
   sql::Statement save_show_;
   sql::Statement save_hour_;
   sql::Statement drop_hours_;
