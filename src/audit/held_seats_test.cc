@@ -1,5 +1,5 @@
-// Invariant 4 of what is HELD, and invariant 11 of a ranking's seats: planted violations are found, and what
-// is right is not.
+// Invariants 4 and 9 of what is HELD, and invariant 11 of a ranking's seats: planted violations are found,
+// and what is right is not.
 #include <gmock/gmock.h>
 
 #include "audit/facts_for_test.h"
@@ -59,6 +59,17 @@ TEST(Invariant4, AHoldThatMayHaveEndedByAnotherClockIsLeftAlone) {
   facts.reservation->saga_status = SagaStatus::kRunning;
   facts.reservation->saga_started_at = kNow;
   EXPECT_THAT(JudgeOne(facts), IsEmpty()) << "it may be giving them back";
+}
+
+TEST(Invariant9, ASeatThatIsHeldForLongerThanItsReservationIsFound) {
+  Case facts = TwoSeatsHeld();
+  facts.seats[1].hold_expires_at += milliseconds(1);
+  const std::string us = "reservation:" + facts.id.ToString();
+  EXPECT_THAT(JudgeOne(facts), ElementsAre(AllOf(Field(&Violation::invariant, Invariant::kNothingOrphaned),
+                                                 Field(&Violation::ids, ElementsAre(us, "seat:7/2")))));
+  facts.reservation->saga_status = SagaStatus::kRunning;
+  facts.reservation->saga_started_at = kNow;
+  EXPECT_THAT(JudgeOne(facts), IsEmpty()) << "it may be paying, or giving the time back";
 }
 
 TEST(Invariant11, ARankingThatCountedOtherSeatsIsFound) {

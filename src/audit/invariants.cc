@@ -171,6 +171,7 @@ class CaseCheck {
     } else {
       CheckMoneyAndSalesOfOthers(reservation);
       CheckHeldSeats(reservation);
+      CheckHoldLength(reservation);
     }
     CheckConfirmedKept(reservation);
     CheckEdges(reservation);
@@ -404,6 +405,19 @@ class CaseCheck {
           fmt::format("HELD until {}, and its seat is {}", ToRfc3339(reservation.hold_expires_at),
                       other != case_.others_seats.end() ? "another's" : "not held for it"),
           ids);
+    }
+  }
+
+  // What a saga needed of time is given back with it: nobody keeps seats from others for longer than was
+  // told.
+  void CheckHoldLength(const ReservationFact& reservation) {
+    if (reservation.state != State::kHeld) return;
+    for (const SeatFact& seat : case_.seats) {
+      if (seat.sold || seat.hold_expires_at <= reservation.hold_expires_at) continue;
+      Add(Invariant::kNothingOrphaned,
+          fmt::format("HELD until {}, and its seat is held until {}", ToRfc3339(reservation.hold_expires_at),
+                      ToRfc3339(seat.hold_expires_at)),
+          {SeatId(seat.show_id, seat.seat_no)});
     }
   }
 

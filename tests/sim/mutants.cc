@@ -45,6 +45,7 @@ constexpr Mutant kMutants[] = {
     {"seat_retake_recorded", "a late duplicate of a hold takes its seats again"},
     {"seat_no_limit", "a buyer may have any number of seats"},
     {"seat_release_part", "a release forgets one of its seats"},
+    {"seat_keep_no_shorten", "a confirmation that is refused keeps the time that it had for itself"},
     {"wallet_debit_twice", "a debit that comes again is taken again"},
     {"wallet_refund_twice", "a refund that comes again is given again"},
     {"wallet_no_tombstone", "a refund of a debit that never came leaves no tombstone"},

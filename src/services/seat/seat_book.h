@@ -106,18 +106,27 @@ struct ShowFacts {
   uint32_t blocked = 0;  // or kept for a channel
 };
 
+// What is on record of a show that replicas must agree on at once, and not when they hear of each other.
+struct ShowRow {
+  int64_t show_id = 0;
+  ShowPhase phase = ShowPhase::kPublished;
+  ShowMarks marks;
+};
+
 // What the rules need to know. Each list is sorted by key and has a row for every key asked for.
 struct Rows {
   std::vector<SagaRow> sagas;
   std::vector<BuyerRow> buyers;
   std::vector<SeatRow> seats;
-  std::vector<ShowFacts> shows;  // those that exist
+  std::vector<ShowRow> show_rows;  // those that exist
+  std::vector<ShowFacts> shows;    // those that exist
 };
 // Sorted, without repeats. Rows of seats that are listed in a saga's or a buyer's row are needed as well.
 struct Keys {
   std::vector<SagaId> sagas;
   std::vector<BuyerKey> buyers;
   std::vector<SeatKey> seats;
+  std::vector<int64_t> shows = {};
 };
 
 struct HoldSeats {

@@ -57,7 +57,8 @@ std::optional<Outcome> Book::Run(const KeepSeats& keep) {
     const SeatKey key{keep.show_id, seat_no};
     const SeatRow& row = seats_.Get(key);
     const bool held = row.BelongsTo(keep.reservation) && row.state == SeatState::kHeld;
-    if (show == nullptr || !held || row.hold_expires_at <= keep.until) continue;
+    const bool shortens = row.hold_expires_at > keep.until && !MUTANT("seat_keep_no_shorten");
+    if (show == nullptr || !held || !shortens) continue;
     const bool was_free = row.IsFree(now_);
     ChangeSeat(key).hold_expires_at = keep.until;
     // What lapses by it counts as kept again.

@@ -93,6 +93,19 @@ class Moved {
   std::vector<bool> seats_;
 };
 
+// This replica may not have heard yet, and decides by what is on record: of a show that was cancelled,
+// nothing is held or sold once its cancellation has looked for the last time at what is.
+void Correct(const ShowRow& row, std::vector<ShowFacts>& shows) {
+  const auto facts =
+      std::ranges::lower_bound(shows, row.show_id, {}, [](const ShowFacts& one) { return one.show->id; });
+  if (facts == shows.end() || facts->show->id != row.show_id) return;
+  facts->marks = row.marks;
+  if (facts->show->terms.phase == row.phase) return;
+  auto show = std::make_shared<Show>(*facts->show);
+  show->terms.phase = row.phase;
+  facts->show = std::move(show);
+}
+
 }  // namespace
 
 SeatService::SeatService(Stores stores, const Clock& clock, obs::Registry& metrics, ServiceOptions options,
@@ -172,7 +185,9 @@ Result<Outcomes> SeatService::Run(std::span<const Command> commands) {
     commands = prepared;
   }
   const auto run = [&]() -> Result<Outcomes> {
-    BOXOFFICE_ASSIGN(Rows rows, stores_.commands->Load(KeysOf(commands)));
+    Keys keys = KeysOf(commands);
+    for (const auto& [id, entry] : entries) keys.shows.push_back(id);
+    BOXOFFICE_ASSIGN(Rows rows, stores_.commands->Load(keys));
     // The map learns from them, too: they are newer where another replica was at work.
     for (const SeatRow& row : rows.seats) {
       if (const auto entry = entries.find(row.key.show_id); entry != entries.end())
@@ -182,6 +197,7 @@ Result<Outcomes> SeatService::Run(std::span<const Command> commands) {
       const SeatCounts counts = entry.map->LookAtCounts(now).counts;
       rows.shows.push_back({entry.show, entry.map->marks(), counts.sold, counts.blocked});
     }
+    for (const ShowRow& row : rows.show_rows) Correct(row, rows.shows);
     return DecideAndSave(rows, commands, now);
   };
   Result<Outcomes> outcomes = run();

@@ -24,7 +24,8 @@ constexpr milliseconds kLookWait{500};
 constexpr milliseconds kLookWhileReading{5'000};
 
 bool HaveSameSeats(const Layout& one, const Layout& other) {
-  return one.seats == other.seats && one.rows == other.rows && one.sections == other.sections;
+  return one.seats == other.seats && one.rows == other.rows && one.sections == other.sections &&
+         one.accessible == other.accessible && one.companions == other.companions && one.stage == other.stage;
 }
 
 }  // namespace

@@ -92,6 +92,40 @@ TEST_F(LastingLookTest, NoCommandThatIsDecidedAgainWaitsForIt) {
   EXPECT_EQ(held.get()->refusal, Refusal::kSeatsTaken);
 }
 
+TEST_F(LastingLookTest, NothingIsHeldOrSoldOfAShowThatWasCancelledMeanwhile) {
+  Run(HoldOf(1, {1}));
+  memory_.show_rows = {{1, ShowPhase::kCancelled, {}}};
+  EXPECT_EQ(Run(HoldOf(2, {2})).refusal, Refusal::kShowCancelled);
+  EXPECT_EQ(Run(ConfirmOf(1, {1})).refusal, Refusal::kShowCancelled);
+  Answer();
+}
+
+TEST_F(LastingLookTest, WhatAnotherReplicaSoldFirstMeanwhileKeepsNobodyFromConfirming) {
+  Run(HoldOf(1, {1}));
+  memory_.marks.first_sold_at = clock_.Now();
+  memory_.show_rows = {{1, ShowPhase::kPublished, memory_.marks}};
+  EXPECT_EQ(Run(ConfirmOf(1, {1})).kind, Outcome::Kind::kDone);
+  Answer();
+}
+
+TEST_F(SeatServiceTest, AllOfAChannelIsGivenBackAlsoWhatAnotherReplicaHasJustKeptForIt) {
+  SeatRow kept;
+  kept.key = {1, 2};
+  kept.channel = "vip";
+  kept.version = 1;
+  memory_.seats[kept.key] = kept;
+  memory_.news.seats = {kept};
+  AssignChannel all;
+  all.show_id = 1;
+  all.from_channel = "vip";
+  std::promise<Result<Outcome>> given;
+  service_->Assign(all, {}, [&given](Result<Outcome> outcome) { given.set_value(std::move(outcome)); });
+  const Result<Outcome> outcome = given.get_future().get();
+  ASSERT_TRUE(outcome.has_value()) << outcome.error().detail;
+  EXPECT_EQ(outcome->changed, 1U);
+  EXPECT_EQ(Run(HoldOf(1, {2})).kind, Outcome::Kind::kDone);
+}
+
 TEST_F(SeatServiceTest, AfterALookThatFailedQueriesAskTheStoreNoMoreUntilItIsFollowedAgain) {
   memory_.fail_news = Error{Code::kUnavailable, "database_unavailable", "gone"};
   EXPECT_EQ(service_->GetShow(99).error().reason, "database_unavailable");
@@ -193,6 +227,14 @@ TEST_F(LostShowTest, AnotherShowWithTheIdOfALostOneHasItsOwnSeats) {
   memory_.catalogue.shows.back().show.layout = dear;
   ReadAnew();
   EXPECT_EQ(Run(HoldOfTwo(2, {1})).amount, 2'000);
+  // Of the same rows, and with a seat for a wheelchair.
+  auto accessible = std::make_shared<Layout>(*dear);
+  accessible->accessible = {2};
+  memory_.catalogue.shows.back().show.layout = accessible;
+  ReadAnew();
+  Command best = HoldOfTwo(3, {});
+  std::get<HoldSeats>(best.body).best = BestAvailable{.count = 1, .accessible = 1};
+  EXPECT_EQ(Run(best).seats, std::vector<SeatNo>{2});
 }
 
 // Its map goes on: one that began anew would have a version that its followers have seen already.

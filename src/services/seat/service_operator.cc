@@ -164,6 +164,8 @@ void SeatService::Assign(AssignChannel assign, const std::optional<Area>& area, 
     return done(Fail(Code::kInvalidArgument, "channel_invalid", "until: is not to come"));
   }
   if (!area && assign.seats.empty() && assign.channel.empty()) {
+    // Another replica may have kept them a moment ago.
+    if (const auto followed = Follow(); !followed) return done(std::unexpected(followed.error()));
     for (const SeatMap::Contingent& one : entry->map->Contingents(now)) {
       if (one.channel == assign.from_channel) assign.seats = one.seats;
     }

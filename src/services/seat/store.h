@@ -91,7 +91,7 @@ class Store {
   virtual ~Store() = default;
 
   // The rows of `keys`, and those of the seats that the sagas and buyers found list: one for each key,
-  // sorted; what is not stored comes as a new row of version 0. Shows are not among them.
+  // sorted; what is not stored comes as a new row of version 0. Shows come as ShowRow, those that there are.
   [[nodiscard]] virtual Result<Rows> Load(const Keys& keys) = 0;
   // Saves all in one transaction, durably, each row with the next version; or, if any row or mark has moved,
   // nothing.

@@ -391,6 +391,7 @@ TEST_P(StoreContractTest, AMarkThatWasSetMeanwhileIsNamedAndNothingIsSaved) {
   second.shows[0].before = {kNow, std::nullopt};
   EXPECT_TRUE(Save(second).done());
   EXPECT_EQ(CatalogueOf(*store_).shows[0].marks, (ShowMarks{kNow + 1s, kNow + 1s}));
+  EXPECT_EQ(Load({.shows = {id}}).show_rows.at(0).marks, (ShowMarks{kNow + 1s, kNow + 1s}));
 }
 
 TEST_P(StoreContractTest, StoredSeatsAreAlsoThoseThatWereFreed) {
@@ -454,6 +455,8 @@ TEST_P(StoreContractTest, TheStageAndThePhaseOfAShowComeBack) {
   ASSERT_EQ(store_->UpdateTerms(id, catalogue.shows[0].show.terms, cancelled), true);
   catalogue = CatalogueOf(*store_);
   EXPECT_EQ(catalogue.shows[0].show.terms.phase, ShowPhase::kCancelled);
+  const std::vector<ShowRow> rows = Load({.shows = {id, id + 9}}).show_rows;
+  EXPECT_THAT(rows, ElementsAre(testing::Field(&ShowRow::phase, ShowPhase::kCancelled))) << "and no other";
   EXPECT_EQ(*catalogue.shows[1].show.layout, *layout);
   EXPECT_EQ(catalogue.shows[1].show.terms, staged.terms);
 }

@@ -179,12 +179,16 @@ Result<Rows> PostgresStore::Load(const Keys& keys) {
   batch.Add(kLoadSagas, Column(keys.sagas));
   batch.Add(kLoadBuyers, Column(keys.buyers, &BuyerKey::show_id), Column(keys.buyers, &BuyerKey::user_id));
   AddSeatKeys(keys.seats, batch);
+  if (!keys.shows.empty()) batch.Add(kLoadShowRows, Column(keys.shows));
   BOXOFFICE_ASSIGN(const auto results, clock_.Read(*connection_, std::move(batch)));
   Rows rows;
   std::vector<SeatKey> listed = keys.seats;
   for (const DbRow row : results[0]) rows.sagas.push_back(SagaAt(row));
   for (const DbRow row : results[1]) rows.buyers.push_back(BuyerAt(row));
   for (const DbRow row : results[2]) rows.seats.push_back(SeatAt(row));
+  if (!keys.shows.empty()) {
+    for (const DbRow row : results[3]) rows.show_rows.push_back(ShowRowAt(row));
+  }
   for (const SagaRow& saga : rows.sagas) {
     for (const SeatNo seat_no : saga.seats) listed.push_back({saga.show_id, seat_no});
   }

@@ -45,6 +45,12 @@ template <typename Row>
   return stored;
 }
 
+// Of its id, its phase and its marks.
+template <typename Row>
+[[nodiscard]] ShowRow ShowRowAt(const Row& row) {
+  return {row.Int(0), static_cast<ShowPhase>(row.Int(1)), {Time(row.Int(2)), Time(row.Int(3))}};
+}
+
 // From its three columns, of which `body` is the first. Errors: layout_corrupt (kInternal).
 template <typename Row>
 [[nodiscard]] Result<Layout> LayoutAt(const Row& row, int body) {

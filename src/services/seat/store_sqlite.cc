@@ -72,6 +72,8 @@ class SqliteStore final : public Store {
   sql::Statement load_seat_ = database_.Prepare(
       "SELECT state, reservation_id, user_id, hold_expires_at_ms, held_since_ms, version, price, "
       "channel, channel_until_ms FROM seat WHERE show_id = ?1 AND seat_no = ?2");
+  sql::Statement load_show_ =
+      database_.Prepare("SELECT id, phase, first_sold_at_ms, sold_out_at_ms FROM show WHERE id = ?1");
   // Version 0 is a row that must not be there; the condition is false for it, as stored versions start at 1.
   sql::Statement save_saga_ = database_.Prepare(
       "INSERT INTO saga(saga_id, undone, reservation_id, show_id, choice, seats, version) "
@@ -184,6 +186,12 @@ Result<Rows> SqliteStore::Load(const Keys& keys) {
   for (const SeatKey& key : listed) {
     BOXOFFICE_ASSIGN(SeatRow seat, LoadSeat(key));
     rows.seats.push_back(std::move(seat));
+  }
+  for (const int64_t id : keys.shows) {
+    load_show_.Bind(id);
+    BOXOFFICE_ASSIGN(const bool found, load_show_.Step());
+    if (found) rows.show_rows.push_back(ShowRowAt(load_show_));
+    load_show_.Reset();
   }
   return rows;
 }

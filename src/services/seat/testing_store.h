@@ -38,7 +38,8 @@ struct Memory {
   std::vector<BlockNote> blocks;
   uint64_t layout_version = 0;
   std::vector<PriceNote> price_notes;
-  ShowMarks marks;  // of the only show that is marked
+  ShowMarks marks;                 // of the only show that is marked
+  std::vector<ShowRow> show_rows;  // that are otherwise than the replica has heard
   Catalogue catalogue;
   std::vector<Concert> updated_concerts;
   std::map<int64_t, Concert> concerts;  // that were changed
@@ -81,6 +82,9 @@ class MemoryStore final : public Store {
       for (const SeatNo seat_no : row.seats) seats.insert({row.key.show_id, seat_no});
     }
     LoadInto<decltype(memory_.seats), SeatKey, &SeatRow::key>(memory_.seats, seats, rows.seats);
+    for (const ShowRow& row : memory_.show_rows) {
+      if (std::ranges::find(keys.shows, row.show_id) != keys.shows.end()) rows.show_rows.push_back(row);
+    }
     return rows;
   }
   Result<Forgotten> ForgetTombstones(SagaId, Timestamp before, size_t) override {

@@ -36,9 +36,9 @@ Result<CancellationProgress> CountProgress(ShowReader& reader, int64_t show_id) 
   }
 }
 
-// Once every replica of the seat service knows that the sale has ended, no seat can be held or sold any more,
-// and whoever holds one has had a row since before that: so when a pass that began then finds none that has
-// not ended, there is none.
+// Once the seat service has written that the sale has ended, what it decides from then on holds and sells
+// nothing, and whoever holds a seat has had a row since before that: so when a pass that began after what was
+// being decided then (`settle`) finds none that has not ended, there is none.
 asio::awaitable<Result<ShowWork>> ShowService::RunCancellation(ShowWork work, Lent lease) {
   const int64_t show_id = work.key.show_id;
   Cancellation& cancellation = work.cancellation;
