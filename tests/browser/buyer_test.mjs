@@ -186,8 +186,15 @@ test('of a cancelled show nothing is free and nothing is live', async () => {
   const t = await wordsOf('en');
   const somebody = await people.visit({});
   const { page } = somebody;
+  // The show is asked for beside its map: here its seats are followed before it is told that it is cancelled.
+  const isStream = (request) => request.url().includes(`/v1/shows/${cancelled.id}/seats/events`);
+  const ended = [];
+  for (const how of ['requestfailed', 'requestfinished']) page.on(how, (request) => isStream(request) && ended.push(request));
+  const followed = page.waitForRequest(isStream);
+  await page.route(`**/v1/shows/${cancelled.id}`, (route) => followed.then(() => route.continue()));
   await page.goto(`/shows/${cancelled.id}/seats`);
   await page.getByText(t.errors.show_cancelled).waitFor();
+  await until(() => ended.length === 1, 'the stream to end');
   assert.equal(await page.locator('.map, .live').count(), 0);
   await isAccessible(page);
   await people.leave(somebody);

@@ -20,7 +20,7 @@ async function startPlatform() {
     request.on('data', (chunk) => (body += chunk));
     request.on('end', () => {
       taken.push({ headers: request.headers, body });
-      response.writeHead(state.status).end();
+      response.writeHead(state.status, state.headers).end();
     });
   });
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -70,7 +70,7 @@ test('an operator sees how the sale goes, and finds a reservation by its buyer, 
   await look(`show:${shows.hall.id}`, 'CONFIRMED');
   await until(async () => (await found.filter({ hasText: 'mina' }).count()) === 1, 'the reservation among those of the show that are confirmed');
   await look('mina', 'FAILED');
-  await page.getByText('Nothing has that id.').waitFor();
+  await page.getByText('Nothing was found.').waitFor();
   await isAccessible(page);
   await look('mina', '');
   const id = await found.locator('code').first().textContent();
@@ -215,13 +215,16 @@ test('what becomes of seats while their map is read again is not missed, nor whe
   await leave(chief);
 });
 
-test('a show’s rules are changed, and a category’s price', async () => {
+test('a show’s rules are changed, its deadline for cancelling is taken away, and a category has another price', async () => {
+  assert.equal((await operator('PATCH', `/v1/admin/shows/${shows.hall.id}`, { cancel_deadline: shows.hall.show.starts_at })).status, 200);
   const chief = await atConsole();
   const { page } = chief;
   await page.goto(`/operator/shows/${shows.hall.id}`);
   await page.getByLabel('Held for (seconds)').fill('240');
+  await page.getByLabel('Can be cancelled until').fill('');
   await page.getByRole('button', { name: 'Save' }).click();
   await until(async () => (await operator('GET', `/v1/admin/shows/${shows.hall.id}`)).body.hold_ttl_s === 240, 'the new rule');
+  assert.equal((await operator('GET', `/v1/admin/shows/${shows.hall.id}`)).body.cancel_deadline, null);
   await page.getByRole('form', { name: 'Rules' }).getByText('Saved.').waitFor();
   await page.getByText('Price of a whole category').click();
   const form = page.locator('details', { hasText: 'Price of a whole category' });
@@ -248,7 +251,7 @@ test('what is asked for without a connection fails at once, and is not done when
   await chief.context.setOffline(true);
   await dialog.getByRole('button', { name: 'Cancel and pay back' }).click();
   await dialog.getByText('There is no connection.').waitFor();
-  await dialog.getByRole('button', { name: 'Keep it' }).click();
+  await dialog.getByRole('button', { name: 'Leave it' }).click();
   const read = page.waitForResponse((response) => response.url().endsWith(`/v1/admin/shows/${show}`) && response.ok());
   await chief.context.setOffline(false);
   await read;
@@ -291,6 +294,12 @@ test('a platform is added and tested, what it refuses is dead, and is sent again
   await target.getByRole('button', { name: 'New secret' }).click();
   await target.getByText('Its secret, shown only now:').waitFor();
   areOneWish(keys);
+  // One that asks to be left alone is said to, and until when.
+  Object.assign(platform, { status: 503, headers: { 'Retry-After': '3600' } });
+  await target.getByRole('button', { name: 'Send a test' }).click();
+  await target.getByText(/waiting\s+HTTP 503/).waitFor();
+  await page.reload();
+  await target.getByText('it asked to be left alone until').waitFor();
   // What waits for a platform is dead once it is off: not by one press.
   await target.getByRole('button', { name: 'Switch off' }).click();
   await target.getByRole('button', { name: /^Really switch it off/ }).waitFor();

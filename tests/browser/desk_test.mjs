@@ -158,7 +158,7 @@ test('a refusal is said where it was asked for, and nothing is changed', async (
   assert.equal((await reservationOf(held.id)).state, 'CONFIRMED');
   await page.goto(`/operator/shows/${show}`);
   await page.getByRole('button', { name: 'Cancel this show' }).click();
-  await isToldOutside(page, dialog, '**/v1/admin/shows/*/cancel', 'Cancel and pay back', 'Keep it');
+  await isToldOutside(page, dialog, '**/v1/admin/shows/*/cancel', 'Cancel and pay back', 'Leave it');
   await page.goto('/operator/shows');
   await page.getByRole('button', { name: 'Rename' }).first().click();
   await isToldOutside(page, dialog, '**/v1/admin/concerts/*', 'Save', 'Leave it');
@@ -212,6 +212,21 @@ test('by keyboard a buyer’s seat is exchanged for one that is kept back, after
   const { state, seats } = await reservationOf(held.id);
   assert.deepEqual([state, seats.map((one) => one.seat_no).sort()], ['CONFIRMED', [stays.seat_no, kept.seat_no].sort()]);
   await until(async () => (await seatsOf(show)).find((one) => one.seat_no === from.seat_no).state === 'free', 'the seat to be free');
+  await leave(chief);
+});
+
+test('a search whose first page is empty, and not the last one, is not said to have found nothing', async () => {
+  const { held } = await holdSeat('paula', await showOf('paula', {}));
+  const { body: last } = await operator('GET', '/v1/admin/reservations?user_id=paula');
+  const chief = await atConsole();
+  const { page } = chief;
+  await page.route('**/v1/admin/reservations?*', (route) => route.fulfill({ json: new URL(route.request().url()).searchParams.has('cursor') ? last : { items: [], next_cursor: 'more' } }));
+  await page.goto('/operator/sagas?q=paula');
+  const found = page.locator('section', { has: page.getByRole('heading', { name: 'Found' }) });
+  await found.getByRole('button', { name: 'Show more' }).waitFor();
+  assert.equal(await found.getByRole('status').count(), 0);
+  await found.getByRole('button', { name: 'Show more' }).click();
+  await found.getByRole('link', { name: held.id }).waitFor();
   await leave(chief);
 });
 

@@ -278,7 +278,7 @@ test('a seat that somebody else got is not chosen again with the next one', asyn
   await leave(somebody);
 });
 
-test('where one person may have one seat, the best one is asked for', async () => {
+test('where one person may have one seat, the best one is asked for, and the waitlist for one', async () => {
   const somebody = await visit({ user: 'single' });
   const { page } = somebody;
   await page.route(`**/v1/shows/${shows.hall.id}`, async (route) => {
@@ -290,6 +290,16 @@ test('where one person may have one seat, the best one is asked for', async () =
   await page.getByRole('button', { name: 'Hold the best seats' }).click();
   await page.locator('.countdown').waitFor();
   assert.equal(await page.locator('tbody th').count(), 1);
+  await page.route(`**/v1/concerts/${shows.soldOut.concert.id}`, async (route) => {
+    const response = await route.fetch();
+    const body = await response.json();
+    await route.fulfill({ response, json: { ...body, shows: body.shows.map((show) => ({ ...show, seat_limit: 1 })) } });
+  });
+  await page.goto(`/concerts/${shows.soldOut.concert.id}`);
+  const joined = page.waitForRequest((request) => request.method() === 'POST' && request.url().endsWith('/waitlist'));
+  await page.getByRole('button', { name: 'Tell me when seats come back' }).click();
+  assert.equal((await joined).postDataJSON().count, 1);
+  await page.getByRole('button', { name: 'Leave the waitlist' }).waitFor();
   await page.unrouteAll({ behavior: 'wait' });
   await leave(somebody);
 });

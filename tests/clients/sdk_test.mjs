@@ -76,6 +76,8 @@ test('what the token function throws is told as it is, and nothing was sent', as
   const signedOut = sdk.createBoxoffice({ baseUrl: 'http://gateway.test', fetch: () => assert.fail('sent'), token: () => Promise.reject(why) });
   const { done } = await hurried(() => sdk.command(charge(signedOut)));
   assert.equal(done.thrown, why);
+  // Without `ok` it is the cause of an error that says so.
+  await assert.rejects(signedOut.GET('/v1/wallet'), (thrown) => thrown instanceof Error && thrown.cause === why && thrown.message.includes('`token`'));
   assert.equal((await sdk.command(charge(boxoffice))).balance, 5);
   assert.equal(asked.length, 1);
 });

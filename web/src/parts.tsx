@@ -92,6 +92,8 @@ export function useFocusKept(state: string | undefined) {
   }, [state]);
 }
 
+export const kNoSeats: ReadonlySet<number> = new Set();
+
 // Of several seats some may be meant, and the others kept.
 export function Which({ legend, seats, kept, onKeep }: { legend: string; seats: Reservation['seats']; kept: ReadonlySet<number>; onKeep: (kept: ReadonlySet<number>) => void }) {
   function toggle(seat: number) {

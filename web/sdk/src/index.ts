@@ -15,9 +15,11 @@ export interface Options {
   fetch?: (request: Request) => Promise<Response>;
 }
 
-// `token` gave none, so nothing was sent.
-class NoToken {
-  constructor(readonly why: unknown) {}
+// What a request without `ok` rejects with where `token` threw; `cause` is what that threw.
+class NoToken extends Error {
+  constructor(why: unknown) {
+    super('nothing was sent, as the `token` function of createBoxoffice threw', { cause: why });
+  }
 }
 const ask = async (token: () => string | Promise<string>) => {
   try {
@@ -70,7 +72,7 @@ export async function ok<T>(asked: Promise<Answer<T>>): Promise<T> {
   try {
     answer = await asked;
   } catch (thrown) {
-    if (thrown instanceof NoToken) throw thrown.why;
+    if (thrown instanceof NoToken) throw thrown.cause;
     throw new Problem(0, 'offline');
   }
   if (answer.response.ok) return answer.data as T;

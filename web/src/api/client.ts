@@ -21,6 +21,8 @@ function noteClock(answer: Response): Response {
 // The server's time: a device's clock may be wrong by minutes.
 export const serverNow = () => (began === undefined ? Date.now() : began + performance.now());
 
+export const kMaxSeats = 8; // of one reservation, and of one place on a waitlist
+
 // Longer than a gateway takes for anything: an import has 30 s.
 const kAnswerMs = 45_000;
 
@@ -29,6 +31,12 @@ const kAnswerMs = 45_000;
 export const deadline = (): AbortSignal | undefined => AbortSignal.timeout?.(kAnswerMs);
 
 export const api = createBoxoffice({ baseUrl: '/', fetch: async (request) => noteClock(await fetch(request, { signal: deadline() })) });
+
+// What useInfiniteQuery is told of a list that comes in pages.
+export const kPages = {
+  initialPageParam: undefined as string | undefined,
+  getNextPageParam: (page: { next_cursor: string | null }) => page.next_cursor ?? undefined,
+};
 
 // Of all pages.
 async function everyOne<T>(read: (query: { limit: number; cursor?: string }) => Promise<{ items: T[]; next_cursor: string | null }>): Promise<T[]> {

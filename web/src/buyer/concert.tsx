@@ -1,7 +1,7 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Link } from 'wouter';
-import { api, fetchConcert, ok, serverNow, type Schemas, type Show } from '../api/client';
+import { api, fetchConcert, kMaxSeats, ok, serverNow, type Schemas, type Show } from '../api/client';
 import { Name, nameIn, ProblemNote, useFocusKept, useOnePress } from '../parts';
 import { useSession } from '../session';
 import { useText } from '../text';
@@ -53,7 +53,7 @@ function Waitlist({ show, data, places }: { show: Show; data: Schemas['WaitlistE
   const { session } = useSession();
   const [category, setCategory] = useState('');
   const seats = show.price_categories.find((one) => one.name === category)?.seats ?? show.capacity;
-  const limit = Math.min(8, show.seat_limit, seats);
+  const limit = Math.min(kMaxSeats, show.seat_limit, seats);
   const [wanted, setCount] = useState(2);
   const count = Math.min(wanted, limit);
   const press = useOnePress();

@@ -3,13 +3,12 @@ import { useIsMutating, useMutation, useQuery, useQueryClient } from '@tanstack/
 import { useEffect, useState } from 'react';
 import { Link } from 'wouter';
 import { api, command, fetchConcert, fetchReservation, fetchShow, fetchWallet, isSettled, ok, Problem, type Concert, type Reservation, type Schemas, type Show } from '../api/client';
-import { minutes, nameIn, ProblemNote, useFocusKept, useOnePress, useSecondsUntil, Which } from '../parts';
+import { kNoSeats, minutes, nameIn, ProblemNote, useFocusKept, useOnePress, useSecondsUntil, Which } from '../parts';
 import { useSession } from '../session';
 import { useText } from '../text';
 import { calendar, qrPath } from './ticket';
 import { kTopUp, TopUp } from './wallet';
 
-const kNone: ReadonlySet<number> = new Set();
 const kRefusedMs = 5_000; // at least, before what was refused is asked for again
 const kPaidMs = 60_000; // an organizer may move seats, and cancel shows
 
@@ -143,7 +142,7 @@ function Checkout({ reservation, show, confirm, cancel }: Pick<About, 'reservati
 function Cancel({ reservation, cancel }: Pick<About, 'reservation'> & Pick<Commands, 'cancel'>) {
   const { t, money } = useText();
   const [open, setOpen] = useState(false);
-  const [kept, setKept] = useState<ReadonlySet<number>>(kNone);
+  const [kept, setKept] = useState<ReadonlySet<number>>(kNoSeats);
   const press = useOnePress();
   const all = reservation.seats.map((seat) => seat.seat_no);
   const back = all.filter((seat) => !kept.has(seat));
@@ -156,7 +155,7 @@ function Cancel({ reservation, cancel }: Pick<About, 'reservation'> & Pick<Comma
   });
   const said = back.length > 0 ? quote.data : undefined;
   function begin() {
-    setKept(kNone);
+    setKept(kNoSeats);
     cancel.reset();
     setOpen(true);
   }

@@ -1,7 +1,7 @@
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { useEffect } from 'react';
 import { Link } from 'wouter';
-import { api, fetchConcerts, isSettled, ok } from '../api/client';
+import { api, fetchConcerts, isSettled, kPages, ok } from '../api/client';
 import { Name, ProblemNote } from '../parts';
 import { useText } from '../text';
 import { Poster } from './poster';
@@ -11,9 +11,8 @@ export function ReservationsPage() {
   const concerts = useQuery({ queryKey: ['concerts'], queryFn: fetchConcerts });
   const { data, error, refetch, hasNextPage, fetchNextPage } = useInfiniteQuery({
     queryKey: ['reservations'],
-    initialPageParam: undefined as string | undefined,
+    ...kPages,
     queryFn: ({ pageParam }) => ok(api.GET('/v1/reservations', { params: { query: { limit: 20, ...(pageParam ? { cursor: pageParam } : {}) } } })),
-    getNextPageParam: (page) => page.next_cursor ?? undefined,
   });
   // What was refused before it held a seat is no ticket. Its own page says why.
   const rows = data?.pages.flatMap((page) => page.items).filter((row) => row.seats.length > 0 || !isSettled(row)) ?? [];

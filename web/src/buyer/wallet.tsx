@@ -1,6 +1,6 @@
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
-import { api, fetchConcerts, fetchWallet, ok } from '../api/client';
+import { api, fetchConcerts, fetchWallet, kPages, ok } from '../api/client';
 import { useCommand } from '../api/command';
 import { ProblemNote, useFocusKept } from '../parts';
 import { useSession } from '../session';
@@ -51,9 +51,8 @@ export function WalletPage() {
   const concerts = useQuery({ queryKey: ['concerts'], queryFn: fetchConcerts });
   const entries = useInfiniteQuery({
     queryKey: ['entries'],
-    initialPageParam: undefined as string | undefined,
+    ...kPages,
     queryFn: ({ pageParam }) => ok(api.GET('/v1/wallet/entries', { params: { query: { limit: 20, ...(pageParam ? { cursor: pageParam } : {}) } } })),
-    getNextPageParam: (page) => page.next_cursor ?? undefined,
   });
   const rows = entries.data?.pages.flatMap((page) => page.items) ?? [];
   const balances = wallet.data?.balances ?? [];

@@ -2,9 +2,9 @@ import { Tab, TabList, TabPanel, TabProvider } from '@ariakit/react';
 import { useMutation, useQuery } from '@tanstack/react-query';
 import { useMemo, useState } from 'react';
 import { Link, useLocation } from 'wouter';
-import { api, fetchConcert, fetchShow, Problem, serverNow, type SeatOffer, type Show } from '../api/client';
+import { api, fetchConcert, fetchShow, kMaxSeats, Problem, serverNow, type SeatOffer, type Show } from '../api/client';
 import { useCommand } from '../api/command';
-import { minutes, nameIn, ProblemNote, useSecondsUntil } from '../parts';
+import { kNoSeats, minutes, nameIn, ProblemNote, useSecondsUntil } from '../parts';
 import { useSession } from '../session';
 import { useText } from '../text';
 import { SeatCanvas } from './canvas';
@@ -14,8 +14,6 @@ import type { SeatModel } from './model';
 import { State } from './model';
 import { Swatch } from './swatch';
 import { useTurn, type Turn } from './turn';
-
-const kNobody: ReadonlySet<number> = new Set();
 
 type Wish = { seats: number[] } | { best_available: { count: number; category?: string } };
 
@@ -49,7 +47,7 @@ function Best({ model, limit, busy, asking, onFind }: { model: SeatModel; limit:
         <label>
           {t.party}
           <select value={count} onChange={(event) => setCount(Number(event.target.value))}>
-            {Array.from({ length: Math.min(8, limit) }, (_, i) => <option key={i}>{i + 1}</option>)}
+            {Array.from({ length: limit }, (_, i) => <option key={i}>{i + 1}</option>)}
           </select>
         </label>
         <label>
@@ -157,15 +155,15 @@ function useHold(show: Show, turn: Turn) {
 
 function Choosing({ model, version, connected, show, turn, may }: { model: SeatModel; version: number; connected: boolean; show: Show; turn: Turn; may: boolean }) {
   const { t } = useText();
-  const [chosen, setChosen] = useState<ReadonlySet<number>>(kNobody);
-  const [hidden, setHidden] = useState<ReadonlySet<number>>(kNobody);
+  const [chosen, setChosen] = useState<ReadonlySet<number>>(kNoSeats);
+  const [hidden, setHidden] = useState<ReadonlySet<number>>(kNoSeats);
   const [note, setNote] = useState('');
   const hold = useHold(show, turn);
   const lost = hold.error instanceof Problem && (hold.error.code === 'seats_taken' || hold.error.body.alternative) ? hold.error : null;
   const offered = useMemo(() => new Set(lost?.body.alternative?.seats.map((seat) => seat.seat_no - 1)), [lost]);
   // What would be left over alone is nobody else's.
   const gone = useMemo(() => new Set(lost?.code === 'seats_taken' ? lost.body.conflicts?.map((one) => one.seat_no - 1) : []), [lost]);
-  const limit = Math.min(8, show.seat_limit);
+  const limit = Math.min(kMaxSeats, show.seat_limit);
   const asked = hold.isPending ? hold.variables : undefined;
   // Those that somebody else got are no longer one's own choice.
   const mine = useMemo(() => new Set([...chosen].filter((i) => !gone.has(i))), [chosen, gone]);

@@ -4,7 +4,7 @@ import { api, ok, Problem, type Schemas } from '../api/client';
 import { useCommand } from '../api/command';
 import { useLiveSeats } from '../map/live';
 import { State } from '../map/model';
-import { ProblemNote, useFocusKept, Which } from '../parts';
+import { kNoSeats, ProblemNote, useFocusKept, Which } from '../parts';
 import { useText } from '../text';
 import { Chooser, Conflicts } from './chooser';
 import { Confirmed } from './confirmed';
@@ -13,8 +13,6 @@ import { useWords } from './words';
 type AdminReservation = Schemas['AdminReservation'];
 type Cancellation = Schemas['AdminCancellation'];
 type NewMove = Schemas['NewMove'];
-
-const kNone: ReadonlySet<number> = new Set();
 
 function useChanges({ id, show_id }: AdminReservation) {
   const queries = useQueryClient();
@@ -38,13 +36,13 @@ function Cancel({ reservation, cancel }: { reservation: AdminReservation } & Pic
   const w = useWords();
   const { t, money } = useText();
   const [open, setOpen] = useState(false);
-  const [kept, setKept] = useState(kNone);
+  const [kept, setKept] = useState(kNoSeats);
   const { seats, currency } = reservation;
   const isPaid = reservation.state === 'CONFIRMED';
   const back = seats.filter((seat) => !kept.has(seat.seat_no));
   const amount = back.reduce((sum, seat) => sum + seat.price, 0);
   function begin() {
-    setKept(kNone);
+    setKept(kNoSeats);
     cancel.reset();
     setOpen(true);
   }
@@ -75,7 +73,7 @@ function Exchange({ reservation, move }: { reservation: AdminReservation } & Pic
   const { show_id } = reservation;
   const show = useQuery({ queryKey: ['admin-show', show_id], queryFn: () => ok(api.GET('/v1/admin/shows/{show}', { params: { path: { show: show_id } } })) });
   const { model, version, thrown, reload } = useLiveSeats(show_id);
-  const [kept, setKept] = useState(kNone);
+  const [kept, setKept] = useState(kNoSeats);
   const [chosen, setChosen] = useState<number[]>([]); // in the order in which they take the places of the others
   const [open, setOpen] = useState(false);
   const unread = show.error ?? thrown;
@@ -98,13 +96,13 @@ function Exchange({ reservation, move }: { reservation: AdminReservation } & Pic
     else if (to.length < from.length && isNobodys(model!.state[seat]!)) setChosen([...to, seat]);
   }
   function yes(reason: string) {
-    move.mutate({ from: from.map((seat) => seat.seat_no), to: to.map((seat) => seat + 1), reason }, { onSuccess: () => { setOpen(false); setChosen([]); setKept(kNone); } });
+    move.mutate({ from: from.map((seat) => seat.seat_no), to: to.map((seat) => seat + 1), reason }, { onSuccess: () => { setOpen(false); setChosen([]); setKept(kNoSeats); } });
   }
   return (
     <>
       <p className="soft">{w.moveHow}</p>
       {reservation.seats.length > 1 && <Which legend={w.moveWhich} seats={reservation.seats} kept={kept} onKeep={setKept} />}
-      <Chooser show={show.data} model={model} version={version} chosen={new Set(to)} lost={kNone} onToggle={toggle} takes={isNobodys} />
+      <Chooser show={show.data} model={model} version={version} chosen={new Set(to)} lost={kNoSeats} onToggle={toggle} takes={isNobodys} />
       <div className="row">
         <p role="status">{said}</p>
         <button type="button" className="primary" disabled={from.length === 0 || to.length < from.length || move.isPending} onClick={() => { move.reset(); setOpen(true); }}>{w.moveGo}</button>

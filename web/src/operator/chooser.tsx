@@ -4,11 +4,9 @@ import type { Problem, Show } from '../api/client';
 import { SeatCanvas } from '../map/canvas';
 import { SeatList } from '../map/list';
 import type { SeatModel, State } from '../map/model';
-import { ProblemNote } from '../parts';
+import { kNoSeats, ProblemNote } from '../parts';
 import { useText } from '../text';
 import { useWords } from './words';
-
-const kNone: ReadonlySet<number> = new Set();
 
 interface Choosing {
   show: Show;
@@ -33,10 +31,10 @@ export function Chooser({ show, model, version, chosen, lost, onToggle, onBox, o
         {children}
       </div>
       <TabPanel tabId="map">
-        <SeatCanvas model={model} version={version} show={show} chosen={chosen} hidden={kNone} marked={kNone} lost={lost} onToggle={onToggle} onBox={onBox} />
+        <SeatCanvas model={model} version={version} show={show} chosen={chosen} hidden={kNoSeats} marked={kNoSeats} lost={lost} onToggle={onToggle} onBox={onBox} />
       </TabPanel>
       <TabPanel tabId="list">
-        <SeatList model={model} version={version} currency={show.currency} chosen={chosen} hidden={kNone} disabled={false} onToggle={onToggle} onMany={onMany} takes={takes} />
+        <SeatList model={model} version={version} currency={show.currency} chosen={chosen} hidden={kNoSeats} disabled={false} onToggle={onToggle} onMany={onMany} takes={takes} />
       </TabPanel>
     </TabProvider>
   );
@@ -46,7 +44,7 @@ export function Conflicts({ problem, some, onLeaveOut }: { problem: Problem; som
   const w = useWords();
   const conflicts = problem.body.conflicts ?? [];
   return (
-    <ProblemNote text={w.inTheWay(conflicts.slice(0, 8).map((one) => `${one.label} (${one.reason})`).join(', '), conflicts.length, some)}>
+    <ProblemNote text={w.inTheWay(conflicts.slice(0, 8).map((one) => `${one.label} (${w.conflictReason[one.reason] ?? one.reason})`).join(', '), conflicts.length, some)}>
       <button type="button" onClick={() => onLeaveOut(conflicts.map((one) => one.seat_no - 1))}>{w.leaveOut}</button>
     </ProblemNote>
   );

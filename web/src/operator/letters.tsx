@@ -1,5 +1,5 @@
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import { api, ok, type Schemas } from '../api/client';
+import { api, kPages, ok, type Schemas } from '../api/client';
 import { ProblemNote } from '../parts';
 import { useText } from '../text';
 import { useWords } from './words';
@@ -49,9 +49,8 @@ export function LettersPage() {
   const { t } = useText();
   const letters = useInfiniteQuery({
     queryKey: ['dead-letters'],
-    initialPageParam: undefined as string | undefined,
+    ...kPages,
     queryFn: ({ pageParam }) => ok(api.GET('/v1/admin/dead-letters', { params: { query: { limit: 200, ...(pageParam && { cursor: pageParam }) } } })),
-    getNextPageParam: (page) => page.next_cursor ?? undefined,
     // All pages are asked for again, and for each the bus is read from its start: so only while there is one.
     refetchInterval: (query) => ((query.state.data?.pages.length ?? 0) > 1 ? false : 3_000),
   });

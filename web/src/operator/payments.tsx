@@ -1,7 +1,7 @@
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Link } from 'wouter';
-import { api, ok, type Schemas } from '../api/client';
+import { api, kPages, ok, type Schemas } from '../api/client';
 import { ProblemNote, useFocusKept } from '../parts';
 import { useText } from '../text';
 import { Confirmed } from './confirmed';
@@ -27,9 +27,8 @@ export function RefusedPayments() {
   const { t, time } = useText();
   const refused = useInfiniteQuery({
     queryKey: ['payments', 'refused'],
-    initialPageParam: undefined as string | undefined,
+    ...kPages,
     queryFn: ({ pageParam }) => ok(api.GET('/v1/admin/payments', { params: { query: { status: 'refused', limit: 200, ...(pageParam && { cursor: pageParam }) } } })),
-    getNextPageParam: (page) => page.next_cursor ?? undefined,
     refetchInterval: 5_000,
   });
   const rows = refused.data?.pages.flatMap((page) => page.items) ?? [];

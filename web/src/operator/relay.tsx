@@ -1,6 +1,6 @@
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState, type FormEvent } from 'react';
-import { api, ok, type Schemas } from '../api/client';
+import { api, kPages, ok, Problem, type Schemas } from '../api/client';
 import { useCommand } from '../api/command';
 import { ProblemNote } from '../parts';
 import { useText } from '../text';
@@ -45,7 +45,8 @@ function NewTarget() {
         <div className="row"><button type="submit" className="primary" disabled={add.isPending}>{w.add}</button></div>
       </form>
       <Secret target={add.data} />
-      <ProblemNote thrown={add.error} text={add.error && 'body' in add.error ? (add.error as { body: Partial<Schemas['Problem']> }).body.detail : undefined} />
+      {/* Why an address is refused is in the detail alone. */}
+      <ProblemNote thrown={add.error}>{add.error instanceof Problem && add.error.body.detail && <small>{add.error.body.detail}</small>}</ProblemNote>
     </details>
   );
 }
@@ -141,9 +142,8 @@ function Deliveries({ targets, chosen, onChoose }: { targets: Target[]; chosen: 
   const [state, setState] = useState<(typeof kStates)[number]>('');
   const log = useInfiniteQuery({
     queryKey: ['relay-deliveries', chosen, state],
-    initialPageParam: undefined as string | undefined,
+    ...kPages,
     queryFn: ({ pageParam }) => ok(api.GET('/v1/admin/relay/deliveries', { params: { query: { limit: 50, ...(chosen && { target_id: chosen }), ...(state && { state }), ...(pageParam && { cursor: pageParam }) } } })),
-    getNextPageParam: (page) => page.next_cursor ?? undefined,
     refetchInterval: 3_000,
   });
   const rows = log.data?.pages.flatMap((page) => page.items) ?? [];

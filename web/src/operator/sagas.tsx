@@ -1,7 +1,7 @@
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Link, useLocation, useSearch } from 'wouter';
-import { api, ok, type Schemas } from '../api/client';
+import { api, kPages, ok, type Schemas } from '../api/client';
 import { ProblemNote } from '../parts';
 import { useText } from '../text';
 import { Changes } from './changes';
@@ -51,9 +51,8 @@ function Found({ asked }: { asked: Asked }) {
   const { t } = useText();
   const found = useInfiniteQuery({
     queryKey: ['admin-reservations', asked.text, asked.state],
-    initialPageParam: undefined as string | undefined,
+    ...kPages,
     queryFn: ({ pageParam }) => ok(api.GET('/v1/admin/reservations', { params: { query: { ...queryOf(asked), ...(pageParam && { cursor: pageParam }) } } })),
-    getNextPageParam: (page) => page.next_cursor ?? undefined,
   });
   const rows = found.data?.pages.flatMap((page) => page.items) ?? [];
   return (
@@ -78,9 +77,8 @@ export function SagasPage() {
   const [state, setState] = useState(asked.state);
   const stuck = useInfiniteQuery({
     queryKey: ['sagas', 'not-ended'],
-    initialPageParam: undefined as string | undefined,
+    ...kPages,
     queryFn: ({ pageParam }) => ok(api.GET('/v1/admin/sagas', { params: { query: { limit: 200, ...(pageParam && { cursor: pageParam }) } } })),
-    getNextPageParam: (page) => page.next_cursor ?? undefined,
     refetchInterval: 2_000,
   });
   const open = stuck.data?.pages.flatMap((page) => page.items) ?? [];
@@ -134,7 +132,7 @@ function Resolve({ reservation }: { reservation: AdminReservation }) {
   );
 }
 
-const kSlow = 1_000_000; // microseconds: a step's time-out
+const kSlow = 1_000_000; // microseconds: the time-out of every step but a payment's
 
 // How long each step took beside the longest one.
 function Timeline({ entries }: { entries: AdminReservation['saga']['timeline'] }) {

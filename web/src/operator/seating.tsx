@@ -5,14 +5,13 @@ import { Swatch } from '../map/swatch';
 import { useLiveSeats } from '../map/live';
 import { type SeatModel } from '../map/model';
 import { kStates } from '../map/rows';
-import { ProblemNote } from '../parts';
+import { kNoSeats, ProblemNote } from '../parts';
 import { useText } from '../text';
 import { Chooser, Conflicts } from './chooser';
 import { Contingents } from './contingents';
 import { timeOf } from './times';
 import { useWords } from './words';
 
-const kNone: ReadonlySet<number> = new Set();
 const kMaxNamed = 5_000; // seats that one request may name
 const kChannel = /^[a-z0-9_\-]{1,50}$/;
 
@@ -176,7 +175,7 @@ export function Seating({ show }: { show: Show }) {
   // Of a show that is cancelled, and of which nobody has a seat any more, buyers may never have heard.
   const still = show.state === 'DRAFT' || (show.state === 'CANCELLED' && show.held + show.sold === 0);
   const { model, version, thrown, reload } = useLiveSeats(show.id, still);
-  const [chosen, setChosen] = useState<ReadonlySet<number>>(kNone);
+  const [chosen, setChosen] = useState<ReadonlySet<number>>(kNoSeats);
   const [boxing, setBoxing] = useState(false);
   const commands = useChange(show, leaveOut, reload);
   const why = commands.error?.why;
@@ -211,7 +210,7 @@ export function Seating({ show }: { show: Show }) {
         </ul>
         <div className="row">
           <Chosen model={model} chosen={chosen} version={version} />
-          {chosen.size > 0 && <button type="button" className="small" onClick={() => setChosen(kNone)}>{t.clear}</button>}
+          {chosen.size > 0 && <button type="button" className="small" onClick={() => setChosen(kNoSeats)}>{t.clear}</button>}
         </div>
         <Actions show={show} chosen={chosen} commands={commands} />
         {commands.isSuccess && <p role="status">{w.done}</p>}

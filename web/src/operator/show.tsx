@@ -1,10 +1,10 @@
-import { Dialog, DialogDismiss, DialogHeading } from '@ariakit/react';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Link } from 'wouter';
 import { api, fetchAdminConcerts, ok, type Schemas, type Show } from '../api/client';
 import { nameIn, ProblemNote } from '../parts';
 import { useText } from '../text';
+import { Confirmed } from './confirmed';
 import { Seating } from './seating';
 import { localInput, timeOf } from './times';
 import { Waitlist } from './waitlist';
@@ -84,7 +84,7 @@ function Cancellation({ show }: { show: Show }) {
   if (!data) return null;
   return (
     <section className="panel" aria-label={w.cancellation}>
-      <h2>{w.cancellation} <span className="state">{data.state}</span></h2>
+      <h2>{w.cancellation} <span className="state">{w.cancellationState[data.state]}</span></h2>
       <progress value={data.refunded + data.released} max={Math.max(1, data.total)} />
       <p role="status">{w.cancellationProgress(number(data.refunded), number(data.released), number(data.waiting), number(data.parked))}</p>
       <p>{data.refunded_amounts.map((one) => money(one.amount, one.currency)).join(', ')} {data.reason} {data.last_error}</p>
@@ -97,28 +97,19 @@ function CancelShow({ show }: { show: Show }) {
   const { number } = useText();
   const queries = useQueryClient();
   const [open, setOpen] = useState(false);
-  const [reason, setReason] = useState('');
   const cancel = useMutation({
-    mutationFn: () => ok(api.POST('/v1/admin/shows/{show}/cancel', { ...pathOf(show.id), body: { reason } })),
+    mutationFn: (reason: string) => ok(api.POST('/v1/admin/shows/{show}/cancel', { ...pathOf(show.id), body: { reason } })),
     onSuccess: () => setOpen(false),
     onSettled: () => Promise.all(['admin-show', 'show-cancellation'].map((key) => queries.invalidateQueries({ queryKey: [key, show.id] }))),
   });
   return (
     <>
-      <button type="button" className="danger" onClick={() => setOpen(true)}>{w.cancelShow}</button>
+      <button type="button" className="danger" onClick={() => { cancel.reset(); setOpen(true); }}>{w.cancelShow}</button>
       {!open && <ProblemNote thrown={cancel.error} />}
-      <Dialog open={open} onClose={() => setOpen(false)} backdrop={<div className="backdrop" />} className="dialog">
-        <DialogHeading>{w.cancelShowTitle}</DialogHeading>
+      <Confirmed title={w.cancelShowTitle} yes={w.cancelShowYes} danger open={open} pending={cancel.isPending} onClose={() => setOpen(false)} onYes={cancel.mutate}>
         <p>{w.cancelShowHow(number(show.sold), number(show.held))}</p>
-        <form onSubmit={(event) => { event.preventDefault(); cancel.mutate(); }}>
-          <label>{w.reason}<input required maxLength={160} value={reason} onChange={(event) => setReason(event.target.value)} /></label>
-          <ProblemNote thrown={cancel.error} />
-          <div className="row">
-            <button type="submit" className="danger" disabled={cancel.isPending}>{w.cancelShowYes}</button>
-            <DialogDismiss>{w.keep}</DialogDismiss>
-          </div>
-        </form>
-      </Dialog>
+        <ProblemNote thrown={cancel.error} />
+      </Confirmed>
     </>
   );
 }
@@ -161,7 +152,7 @@ export function ShowPage({ id }: { id: string }) {
         <Link className="button" href={`/operator/sagas?q=${id}`}>{w.itsReservations}</Link>
       </div>
       {show.state === 'CANCELLED' && <Cancellation show={show} />}
-      <Rules show={show} key={show.id} />
+      <Rules show={show} />
       <Seating show={show} />
       {show.state !== 'DRAFT' && <Waitlist show={show} />}
     </>

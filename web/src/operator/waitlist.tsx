@@ -1,7 +1,7 @@
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Link } from 'wouter';
-import { api, ok, type Schemas, type Show } from '../api/client';
+import { api, kPages, ok, type Schemas, type Show } from '../api/client';
 import { ProblemNote } from '../parts';
 import { useText } from '../text';
 import { useWords } from './words';
@@ -35,9 +35,8 @@ export function Waitlist({ show }: { show: Show }) {
   const [state, setState] = useState<'open' | 'all'>('open');
   const list = useInfiniteQuery({
     queryKey: ['admin-waitlist', show.id, state],
-    initialPageParam: undefined as string | undefined,
+    ...kPages,
     queryFn: ({ pageParam }) => ok(api.GET('/v1/admin/shows/{show}/waitlist', { params: { path: { show: show.id }, query: { limit: 50, state, ...(pageParam && { cursor: pageParam }) } } })),
-    getNextPageParam: (page) => page.next_cursor ?? undefined,
     refetchInterval: 10_000,
   });
   const rows = list.data?.pages.flatMap((page) => page.items) ?? [];

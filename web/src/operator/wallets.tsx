@@ -1,7 +1,7 @@
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Link, useLocation } from 'wouter';
-import { api, ok, Problem, type Schemas } from '../api/client';
+import { api, kPages, ok, Problem, type Schemas } from '../api/client';
 import { useCommand } from '../api/command';
 import { ProblemNote } from '../parts';
 import { useText } from '../text';
@@ -126,9 +126,8 @@ function Entries({ user }: { user: string }) {
   const { t, money, time } = useText();
   const entries = useInfiniteQuery({
     queryKey: ['admin-entries', user],
-    initialPageParam: undefined as string | undefined,
+    ...kPages,
     queryFn: ({ pageParam }) => ok(api.GET('/v1/admin/wallets/{user}/entries', { params: { ...pathOf(user), query: { limit: 50, ...(pageParam && { cursor: pageParam }) } } })),
-    getNextPageParam: (page) => page.next_cursor ?? undefined,
   });
   const rows = entries.data?.pages.flatMap((page) => page.items) ?? [];
   return (
