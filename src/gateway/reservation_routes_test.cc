@@ -199,6 +199,21 @@ TEST_F(ReservationRoutesTest, TheOrderOfTheSeatsThatAnOperatorCancelsMeansNothin
   EXPECT_EQ(cancel(R"({"seats":[7,9],"reason":"fire"})").request_hash(), first.request_hash());
 }
 
+TEST_F(ReservationRoutesTest, AHoldThatIsStillBeingGivenUpIs202) {
+  services_.reservation.commands.answer = [](const auto&) {
+    reservation::v1::Outcome outcome;
+    *outcome.mutable_reservation() = AReservation(reservation::v1::HELD);
+    outcome.mutable_reservation()->clear_hold_expires_at_ms();
+    outcome.mutable_reservation()->mutable_saga()->set_kind("release");
+    outcome.mutable_reservation()->mutable_saga()->set_status("running");
+    return Result<reservation::v1::Outcome>(outcome);
+  };
+  const http::ClientResponse answer = Cancel(R"({"seats":[7]})");
+  EXPECT_EQ(answer.status, 202);
+  EXPECT_EQ(answer.header("Location"), Path(""));
+  EXPECT_TRUE(Json(answer).at("hold_expires_at").is_null());
+}
+
 TEST_F(ReservationRoutesTest, AMoveThatWaitsIs202) {
   services_.reservation.commands.answer = [](const auto&) {
     reservation::v1::Outcome outcome;

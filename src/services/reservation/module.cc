@@ -65,10 +65,10 @@ void AddShowKeys(config::Keys& keys, ReservationConfig& config) {
                 milliseconds(1'800'000), "How long seats are held for whoever is next on a waitlist");
   keys.Duration("waitlist.poll_ms", shows.poll_every, milliseconds(50), milliseconds(60'000),
                 "From one look at a waitlist, or at what a cancelled show waits for, to the next");
-  keys.Duration("show_cancel.settle_ms", shows.settle, milliseconds(0), milliseconds(600'000),
-                "From the end of a cancelled show's sale until every seat replica has heard of it; waitlists "
-                "give it as "
-                "long to hear of seats that are free");
+  keys.Duration(
+      "show_cancel.settle_ms", shows.settle, milliseconds(0), milliseconds(600'000),
+      "From the end of a cancelled show's sale until what the seat service was deciding then is over; "
+      "waitlists give every seat replica as long to hear of seats that are free");
   keys.Integer("show_cancel.parallel", shows.max_ended_at_once, 1, 10'000,
                "Reservations of a cancelled show that are cancelled at once");
 }

@@ -148,7 +148,7 @@ struct Saga {
   int undo_from = -1;
   int undo_to = 0;
   State undone_state = State::kFailed;
-  uint64_t epoch = 1;  // grows with each owner
+  uint64_t epoch = 1;  // grows with each owner, and when it begins to wait for the next
   std::string owner;   // the replica that runs it
   uint32_t tries = 0;  // times it had to wait
   Timestamp started_at{};

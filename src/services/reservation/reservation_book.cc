@@ -196,6 +196,12 @@ class Decider {
     reservation.saga.deadline = at + policy_.saga_deadline;
     reservation.due_at = at + policy_.lease;
   }
+  // There is no way back, and the first step frees the seats: nobody is told any more that they are held,
+  // also while the rest waits.
+  void EndHold(Reservation& reservation, SagaKind kind) const {
+    reservation.hold_expires_at = {};
+    StartSaga(reservation, kind);
+  }
 
   Outcome On(const RefuseReserve& command) {
     if (!requests_.insert(&command.key).second) return Defer();
@@ -335,7 +341,7 @@ class Decider {
       next.payment_method = command.payment_method;
       return StartSaga(next, SagaKind::kConfirm);
     }
-    if (next.state == State::kHeld) return StartSaga(next, SagaKind::kRelease);
+    if (next.state == State::kHeld) return EndHold(next, SagaKind::kRelease);
     next.state = State::kCancelling;
     next.returned =
         ReturnOf(next, command.seat_nos, command.by_operator ? CancelPolicy() : command.cancel_policy);
@@ -389,6 +395,8 @@ class Decider {
       next.due_at.reset();
     } else {
       next.due_at = now_ + BackoffOf(saga, policy_, now_);
+      // Nobody's until it is claimed: a renewal of the lease that was on its way does not move the next try.
+      ++saga.epoch;
     }
     return Written{change->reservation};
   }
@@ -410,7 +418,7 @@ class Decider {
         const SagaId saga_id = command.saga_ids.at(claimed.reservations.size());
         if (IsAnothers(saga_id, due.id, command)) continue;  // the next claim has others
         next.saga = Saga{.id = saga_id, .attempt = due.saga.attempt + 1, .owner = command.owner};
-        StartSaga(next, SagaKind::kExpire);
+        EndHold(next, SagaKind::kExpire);
       }
       claimed.reservations.push_back(AddNext(due, std::move(next)).reservation);
     }

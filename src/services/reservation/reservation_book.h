@@ -5,6 +5,7 @@
 // Claim by another replica.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -51,12 +52,17 @@ struct AnsweredRequest {
   bool operator==(const AnsweredRequest&) const = default;
 };
 
+// When whoever sent a request stops waiting for its answer: what has not begun by then never does. That is
+// for who queues the command; no rule looks at it.
+using RequestDeadline = std::chrono::steady_clock::time_point;
+
 // Writes a new reservation and the intent of its saga: HELD for a hold, CONFIRMING for a one-shot.
 struct BeginReserve {
   RequestKey key;
   std::string request_hash;
   // Id, user, show, choice, token, method and the saga's id, kind, owner are filled in.
   Shared<Reservation> reservation;
+  RequestDeadline deadline = RequestDeadline::max();
 };
 // Writes nothing: asks for a new reservation of seats that are known to be sold, which is refused unless the
 // key was seen before.
@@ -64,6 +70,7 @@ struct RefuseReserve {
   RequestKey key;
   std::string request_hash;
   std::string traceparent;
+  RequestDeadline deadline = RequestDeadline::max();
 };
 // Writes the intent of a saga on a reservation that exists: confirm, cancel or cancel_seats (CONFIRMED),
 // release (HELD), or move.
@@ -85,6 +92,7 @@ struct BeginOn {
   std::string payment_method;  // confirm
   std::string owner;
   std::string traceparent;
+  RequestDeadline deadline = RequestDeadline::max();
 };
 // Writes a new reservation and the intent of the saga that seeks seats for somebody on the waitlist. Keyed by
 // the reservation's id: again, it is answered with what became of it.
@@ -209,7 +217,7 @@ struct Change {
 };
 
 // Whether the stored row is this very write of an owner's, done by a commit of which nobody knew. Within an
-// epoch nobody else writes, so a few words of the row tell.
+// epoch nobody else writes, and the wait that ends one counts a try: so a few words of the row tell.
 [[nodiscard]] bool IsWritten(const Change& change, const Reservation& stored);
 
 struct Decision {

@@ -77,6 +77,16 @@ TEST_F(BookClaimTest, AnIdThatASagaMayHaveIsGivenToNoOther) {
   EXPECT_TRUE(ClaimAll().empty()) << "the next claim has other ids";
 }
 
+TEST_F(BookClaimTest, AHoldThatHasExpiredTellsOfNoEndWhileItIsTidiedUp) {
+  Reservation held = Held();
+  held.hold_expires_at = kNow - policy_.expiry_grace;
+  rows_.due = {held};
+  const auto claimed = ClaimAll();
+  ASSERT_EQ(claimed.size(), 1U);
+  EXPECT_EQ(claimed[0]->saga.kind, SagaKind::kExpire);
+  EXPECT_EQ(claimed[0]->hold_expires_at, Timestamp());
+}
+
 // Else seats that nobody pays for could be held for ever, by a confirmation each time that they lapse.
 TEST_F(BookClaimTest, WhatHasLapsedAndHadItsTimeIsNotHeldAnewByAConfirmation) {
   const auto confirm = [this](Timestamp made, Timestamp held_until) {

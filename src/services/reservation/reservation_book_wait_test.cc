@@ -79,5 +79,18 @@ TEST_F(BookWaitTest, WhatIsUndoneOrOnlyGoesForwardGoesOnDoubling) {
   EXPECT_EQ(Next(now), now + milliseconds(32'000));
 }
 
+TEST_F(BookWaitTest, WhoeverLetASagaWaitOwnsItNoMoreAndWhatIsParkedNeedsNoNewEpoch) {
+  const uint64_t epoch = waits_.saga.epoch;
+  const Command postpone = Postpone{waits_};
+  const Decided decided = Decide(Rows(), std::span(&postpone, 1), kStart, policy_);
+  EXPECT_EQ(decided.decision.changes.at(0).expected_epoch, epoch);
+  EXPECT_EQ(decided.decision.changes.at(0).reservation->saga.epoch, epoch + 1);
+  waits_.saga.tries = policy_.max_tries;
+  const Command last = Postpone{waits_};
+  const Decided parked = Decide(Rows(), std::span(&last, 1), kStart, policy_);
+  EXPECT_EQ(parked.decision.changes.at(0).reservation->saga.status, SagaStatus::kParked);
+  EXPECT_EQ(parked.decision.changes.at(0).reservation->saga.epoch, epoch);
+}
+
 }  // namespace
 }  // namespace boxoffice::reservation

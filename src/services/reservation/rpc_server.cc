@@ -45,12 +45,13 @@ Result<std::vector<uint32_t>> SeatsNamed(
   return named;
 }
 
-Request RequestFrom(v1::Command& command) {
+Request RequestFrom(v1::Command& command, RequestDeadline deadline) {
   Request request;
   request.key = {std::move(*command.mutable_user_id()), std::move(*command.mutable_idempotency_key())};
   request.request_hash = std::move(*command.mutable_request_hash());
   request.traceparent = std::move(*command.mutable_header()->mutable_traceparent());
   request.sent_before = command.header().sent_before();
+  request.deadline = deadline;
   return request;
 }
 
@@ -102,20 +103,22 @@ grpc::ServerBidiReactor<v1::CommandBatch, v1::OutcomeBatch>* RpcServer::Execute(
 }
 
 void RpcServer::Handle(v1::Command command, Commands::Reply reply) {
-  inbox_.Post([this, command = std::move(command), reply = std::move(reply)]() mutable {
+  // Before it waits for the service's thread, which counts too.
+  const RequestDeadline deadline = rpc::TermsOf(command.header()).deadline;
+  inbox_.Post([this, deadline, command = std::move(command), reply = std::move(reply)]() mutable {
     if (const Result<void> right = CheckKey(command); !right) {
       reply(rpc::ErrorOutcome<v1::Outcome>(right.error()));
     } else if (command.has_reserve()) {
-      HandleReserve(command, std::move(reply));
+      HandleReserve(command, deadline, std::move(reply));
     } else {
-      asio::co_spawn(executor_, HandleOther(std::move(command), std::move(reply)), asio::detached);
+      asio::co_spawn(executor_, HandleOther(std::move(command), deadline, std::move(reply)), asio::detached);
     }
   });
 }
 
-void RpcServer::HandleReserve(v1::Command& command, Commands::Reply reply) {
+void RpcServer::HandleReserve(v1::Command& command, RequestDeadline deadline, Commands::Reply reply) {
   v1::Reserve& body = *command.mutable_reserve();
-  ReserveRequest reserve{RequestFrom(command),
+  ReserveRequest reserve{RequestFrom(command, deadline),
                          body.show_id(),
                          ChoiceFrom(body),
                          body.pay(),
@@ -127,13 +130,14 @@ void RpcServer::HandleReserve(v1::Command& command, Commands::Reply reply) {
   });
 }
 
-asio::awaitable<void> RpcServer::HandleOther(v1::Command command, Commands::Reply reply) {
-  const auto answer = co_await Dispatch(command);
+asio::awaitable<void> RpcServer::HandleOther(v1::Command command, RequestDeadline deadline,
+                                             Commands::Reply reply) {
+  const auto answer = co_await Dispatch(command, deadline);
   reply(OutcomeOf(answer));
 }
 
-asio::awaitable<Result<Answer>> RpcServer::Dispatch(v1::Command& command) {
-  Request request = RequestFrom(command);
+asio::awaitable<Result<Answer>> RpcServer::Dispatch(v1::Command& command, RequestDeadline deadline) {
+  Request request = RequestFrom(command, deadline);
   switch (command.body_case()) {
     case v1::Command::kConfirm: {
       v1::Confirm& body = *command.mutable_confirm();

@@ -75,10 +75,10 @@ class RpcServer final : public v1::ReservationService::CallbackService {
  private:
   using Commands = rpc::CommandIntake<v1::CommandBatch, v1::OutcomeBatch>;
   void Handle(v1::Command command, Commands::Reply reply);
-  void HandleReserve(v1::Command& command, Commands::Reply reply);
-  asio::awaitable<void> HandleOther(v1::Command command, Commands::Reply reply);
+  void HandleReserve(v1::Command& command, RequestDeadline deadline, Commands::Reply reply);
+  asio::awaitable<void> HandleOther(v1::Command command, RequestDeadline deadline, Commands::Reply reply);
   // `command`, which is moved from, must live until then.
-  asio::awaitable<Result<Answer>> Dispatch(v1::Command& command);
+  asio::awaitable<Result<Answer>> Dispatch(v1::Command& command, RequestDeadline deadline);
   asio::awaitable<Result<Answer>> Cancel(Request request, v1::Cancel body);
   asio::awaitable<Result<Answer>> Move(Request request, v1::Move body);
 

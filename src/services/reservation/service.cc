@@ -33,12 +33,26 @@ resilience::Priority PriorityOf(const Command& command) {
   return is_new ? resilience::Priority::kNormal : resilience::Priority::kFinishing;
 }
 
+// Of a request. What owners write of their sagas has none: it is written however late.
+RequestDeadline DeadlineOf(const Command& command) {
+  return std::visit(
+      []<typename Body>(const Body& body) {
+        if constexpr (requires { body.deadline; }) {
+          return body.deadline;
+        } else {
+          return RequestDeadline::max();
+        }
+      },
+      command);
+}
+
 // Asks for what the same request was answered before, and begins nothing; nullopt: it has no key.
 std::optional<Command> AskAgain(const Command& command) {
   if (const auto* reserve = std::get_if<BeginReserve>(&command))
-    return RefuseReserve{reserve->key, reserve->request_hash, reserve->reservation->saga.traceparent};
+    return RefuseReserve{reserve->key, reserve->request_hash, reserve->reservation->saga.traceparent,
+                         reserve->deadline};
   if (const auto* on = std::get_if<BeginOn>(&command))
-    return RefuseReserve{on->key, on->request_hash, on->traceparent};
+    return RefuseReserve{on->key, on->request_hash, on->traceparent, on->deadline};
   return std::nullopt;
 }
 
@@ -64,6 +78,7 @@ class Service::ExecutorBook final : public Book {
   static resilience::Terms TermsOf(const Command& command) {
     resilience::Terms terms;
     terms.priority = PriorityOf(command);
+    terms.deadline = DeadlineOf(command);
     if (obs::TracingOn()) [[unlikely]]
       terms.trace = TraceOf(command);
     return terms;
@@ -318,7 +333,7 @@ void Service::WatchPatience() {
 // No coroutine, as this is what nearly everybody gets in a race for a seat.
 void Service::Refuse(Request request, std::shared_ptr<const Refusal> refusal, Done done) {
   RefuseReserve command{std::move(request.key), std::move(request.request_hash),
-                        std::move(request.traceparent)};
+                        std::move(request.traceparent), request.deadline};
   book_->Submit(std::move(command), [this, refusal = std::move(refusal), done = std::move(done),
                                      sent_before = request.sent_before](Result<Outcome> outcome) mutable {
     if (!outcome || !std::holds_alternative<Refused>(*outcome)) {
@@ -364,7 +379,7 @@ asio::awaitable<Result<Answer>> Service::BeginReservation(ReserveRequest request
   reservation.saga.owner = config_.owner;
   reservation.saga.traceparent = std::move(request.request.traceparent);
   BeginReserve begin{std::move(request.request.key), std::move(request.request.request_hash),
-                     std::move(reservation)};
+                     std::move(reservation), request.request.deadline};
   return BeginAndRun(std::move(begin), sent_before);
 }
 
@@ -373,6 +388,7 @@ BeginOn Service::MakeBeginOn(Request& request, ReservationId id) {
   begin.key = std::move(request.key);
   begin.request_hash = std::move(request.request_hash);
   begin.traceparent = std::move(request.traceparent);
+  begin.deadline = request.deadline;
   begin.reservation_id = id;
   begin.saga_id = SagaId::Make(clock_.Now(), random_);
   begin.owner = config_.owner;
@@ -404,7 +420,7 @@ asio::awaitable<Result<Answer>> Service::Cancel(CancelRequest request) {
     // given up only while it is HELD.
     if (found->state != State::kHeld && !IsEnd(found->state) && !request.only_held) {
       const Result<CancelPolicy> told = co_await participants_.GetCancelPolicy(found->show_id);
-      if (!told) co_return std::unexpected(told.error());
+      if (!told) co_return std::unexpected(ErrorOfSeat(told.error()));
       policy = *told;
     }
   }
@@ -443,7 +459,7 @@ asio::awaitable<Result<CancelQuote>> Service::QuoteCancel(ReservationId id, std:
   const Result<Reservation> found = co_await Find(id, std::move(user_id));
   if (!found) co_return std::unexpected(found.error());
   const Result<CancelPolicy> policy = co_await participants_.GetCancelPolicy(found->show_id);
-  if (!policy) co_return std::unexpected(policy.error());
+  if (!policy) co_return std::unexpected(ErrorOfSeat(policy.error()));
   CancelQuote quote;
   quote.currency = found->currency;
   quote.until = policy->deadline;

@@ -35,6 +35,7 @@ struct Request {
   std::string request_hash;
   std::string traceparent;
   bool sent_before = false;  // by the same caller, who did not hear the answer
+  RequestDeadline deadline = RequestDeadline::max();
 };
 struct ReserveRequest {
   Request request;
@@ -101,13 +102,15 @@ class Service {
 
   // Each answers once per (user, key); a repeat gets the same answer, the other errors are
   // idempotency_key_reused and idempotency_key_running (kConflict), reservation_not_found (kNotFound),
-  // overloaded (kResourceExhausted). What was sent before, by a caller that lost the connection, is not told
-  // that it runs already, but how far it is: the saga goes on, here or at whoever claims it. Where there is
-  // no room for another saga, a repeat still gets its answer.
+  // overloaded (kResourceExhausted), deadline_passed (kUnavailable): it did not begin in its time, and never
+  // will. What was sent before, by a caller that lost the connection, is not told that it runs already, but
+  // how far it is: the saga goes on, here or at whoever claims it. Where there is no room for another saga, a
+  // repeat still gets its answer.
   // A reservation is refused without being made, and the answer's has no id then, if its seats were just
   // sold, or others ask for the same and are told that they are taken.
   void Reserve(ReserveRequest request, Done done);
   asio::awaitable<Result<Answer>> Confirm(ConfirmRequest request);
+  // Errors also: seat_unavailable (kUnavailable), where a buyer cancels what is CONFIRMED.
   asio::awaitable<Result<Answer>> Cancel(CancelRequest request);
   // Ends a reservation whose show is cancelled, if it rests: see BeginEndForShow. With it as it is then.
   asio::awaitable<Result<Answer>> EndForShow(ReservationId id);
@@ -115,7 +118,7 @@ class Service {
   // id: what became of it.
   asio::awaitable<Result<Answer>> Offer(Reservation offer);
   asio::awaitable<Result<Answer>> Move(MoveRequest request);
-  // Changes nothing. Errors: reservation_not_found, show_not_found and those of the call.
+  // Changes nothing. Errors: reservation_not_found, show_not_found, seat_unavailable.
   asio::awaitable<Result<CancelQuote>> QuoteCancel(ReservationId id, std::string user_id,
                                                    std::vector<uint32_t> seat_nos);
   // By an operator. Errors: reservation_not_found, saga_done, saga_not_undoable.

@@ -52,6 +52,7 @@ class LeasesTest : public ::testing::Test {
     obs::SetLogLevel(obs::Level::kError);
     ServiceConfig config;
     config.owner = "me";
+    config.retry.retries = 0;
     config.limits.turns = [this](milliseconds, std::function<void()> turn) { turn_ = std::move(turn); };
     service_ = std::make_unique<Service>(std::move(config), io_.get_executor(), store_, reader_, seats_,
                                          clock_, random_, metrics_, [] {});
@@ -60,9 +61,13 @@ class LeasesTest : public ::testing::Test {
   void RunAll() {
     do {
       if (turn_) std::exchange(turn_, nullptr)();
-      io_.restart();
-      io_.poll();
+      Poll();
     } while (turn_);
+  }
+  // The same, but for the transaction that is next.
+  void Poll() {
+    io_.restart();
+    io_.poll();
   }
   void Hold(const std::string& user_id, uint32_t seat_no) {
     ReserveRequest request;
@@ -97,6 +102,22 @@ TEST_F(LeasesTest, TheLeasesOfManySagasAreGivenUpInOneTransaction) {
   seats_.Open();
   RunAll();
   EXPECT_EQ(service_->running(), 0U);
+}
+
+// Else what waits for half a second waits for a whole lease, if nobody gives the lease up.
+TEST_F(LeasesTest, ASagaThatBeginsToWaitKeepsItsNextTryWhateverComesOfItsLeaseMeanwhile) {
+  Hold("buyer", 1);
+  RunAll();
+  seats_.faults = {{seats_.calls, Fault::kNotDone}};
+  seats_.Open();
+  Poll();
+  ASSERT_TRUE(turn_) << "that it waits is to be written";
+  asio::co_spawn(io_, service_->Drain(milliseconds(0)), asio::detached);
+  Poll();  // which gives up the leases of what still runs
+  RunAll();
+  const Reservation& waits = store_.rows.reservations().begin()->second;
+  EXPECT_EQ(waits.saga.tries, 1U);
+  EXPECT_EQ(waits.due_at, clock_.Now() + Policy().first_backoff);
 }
 
 }  // namespace

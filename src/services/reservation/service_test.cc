@@ -58,6 +58,7 @@ class GatedWorld final : public Participants {
   // While set, whoever asks for seats hears nothing; whoever gives up a place in the queue.
   bool seats_are_away = false;
   bool queue_is_away = false;
+  std::optional<Error> show_error;  // what is said instead of the show's policy
   World world;
 
   asio::awaitable<StepResult> BindQueue(const Reservation& r) override { return world.BindQueue(r); }
@@ -107,7 +108,8 @@ class GatedWorld final : public Participants {
     return world.CancelPayment(r, attempt);
   }
   asio::awaitable<Result<CancelPolicy>> GetCancelPolicy(int64_t show_id) override {
-    return world.GetCancelPolicy(show_id);
+    if (show_error) co_return std::unexpected(*show_error);
+    co_return co_await world.GetCancelPolicy(show_id);
   }
 
  private:
@@ -521,6 +523,43 @@ TEST_F(ReservationServiceTest, WhereThereIsNoRoomARepeatGetsItsAnswerAllTheSame)
   EXPECT_EQ(service->running(), 1U);
   participants_.Open();
   ASSERT_TRUE(RunUntil([&] { return confirmed->has_value(); }));
+}
+
+TEST_F(ReservationServiceTest, AHoldThatIsGivenUpWhileTheQueueIsAwayIsToldAsHeldNoMoreAndReleasedLater) {
+  ServiceConfig config;
+  config.owner = "one";
+  config.retry.retries = 0;
+  config.scan_every = milliseconds(2);
+  const auto service = MakeService(std::move(config));
+  const ReservationId held = Hold(*service);
+  participants_.world.faults = {{participants_.world.calls + 1, Fault::kNotDone}};  // behind the seats
+  const auto given_up = Finish(service->Cancel(CancelOf(held)));
+  ASSERT_TRUE(given_up) << ErrorOf(given_up);
+  EXPECT_EQ(given_up->reservation->state, State::kHeld);
+  EXPECT_EQ(given_up->reservation->hold_expires_at, Timestamp()) << "its seats may be others' by now";
+  clock_.Advance(Policy().first_backoff);
+  service->StartScanning();
+  EXPECT_TRUE(RunUntil([this] { return store_.Only()->state == State::kReleased; }));
+  Drain(*service, seconds(20));
+  ASSERT_TRUE(RunUntil([this] { return drained_; }));
+}
+
+TEST_F(ReservationServiceTest, WhatTheSeatServiceDoesNotAnswerIsNotToldAsThisServicesOwnSilence) {
+  const auto service = MakeService("one");
+  participants_.Open();
+  ASSERT_FALSE(Again(*service, /*sent_before=*/false)->refusal);
+  const Reservation sold = *store_.Only();
+  const auto told = [&](Code code, const char* reason) {
+    participants_.show_error = Error{code, reason, "late"};
+    const auto cancelled = Finish(service->Cancel(CancelOf(sold.id)));
+    const auto quoted = Finish(service->QuoteCancel(sold.id, "buyer", {}));
+    EXPECT_EQ(ErrorOf(cancelled), ErrorOf(quoted));
+    return cancelled ? Error() : cancelled.error();
+  };
+  EXPECT_EQ(told(Code::kUnknown, "timeout"),
+            (Error{Code::kUnavailable, "seat_unavailable", "timeout: late"}));
+  EXPECT_EQ(told(Code::kNotFound, "show_not_found"), (Error{Code::kNotFound, "show_not_found", "late"}));
+  EXPECT_EQ(store_.Only(), sold);
 }
 
 TEST_F(ReservationServiceTest, SagasDoNotWaitForReads) {

@@ -107,11 +107,17 @@ class TwoSeats final : public Shows {
   explicit TwoSeats(const World& world) : world_(world) {}
   ShowView view;
   bool b_is_free = false;
+  bool show_is_away = false;
+  bool map_is_away = false;
   size_t looks = 0;
-  asio::awaitable<Result<ShowView>> Get(int64_t) override { co_return view; }
+  asio::awaitable<Result<ShowView>> Get(int64_t) override {
+    if (show_is_away) co_return Silence();
+    co_return view;
+  }
   asio::awaitable<Result<void>> Cancel(int64_t) override { co_return Result<void>(); }
   asio::awaitable<Result<Hall>> SeeSeats(int64_t) override {
     ++looks;
+    if (map_is_away) co_return Silence();
     Hall hall;
     hall.seats = std::make_shared<const std::vector<HallSeat>>(
         std::vector<HallSeat>{{"Floor", "A", 60}, {"Floor", "B", 40}});
@@ -124,6 +130,7 @@ class TwoSeats final : public Shows {
   }
 
  private:
+  static std::unexpected<Error> Silence() { return Fail(Code::kUnknown, "timeout", "late"); }
   const World& world_;
 };
 
@@ -239,6 +246,14 @@ TEST_F(ShowServiceTest, WhoseLeaveWasCommittedUnknownIsToldThatSheHasLeft) {
   ASSERT_TRUE(left) << ErrorOf(left) << ": she has left, and is told so";
   EXPECT_EQ(left->state, EntryState::kLeft);
   EXPECT_EQ(ErrorOf(Leave("mina")), "not_on_waitlist") << "that is another request";
+}
+
+TEST_F(ShowServiceTest, WhatTheSeatServiceDoesNotAnswerIsNotToldAsThisServicesOwnSilence) {
+  shows_.map_is_away = true;
+  EXPECT_EQ(ErrorOf(Join("mina")), "seat_unavailable");
+  shows_.show_is_away = true;
+  EXPECT_EQ(ErrorOf(Join("mina")), "seat_unavailable");
+  EXPECT_EQ(ErrorOf(Cancel()), "seat_unavailable");
 }
 
 TEST_F(ShowServiceTest, WhoseJoinWasCommittedUnknownHasOnePlace) {

@@ -294,6 +294,24 @@ TEST_P(StoreContractTest, ALeaseIsRenewedByItsEpochOnlyAndWithoutANewVersion) {
   EXPECT_THAT(Save(Update(r, 1, 1)), ElementsAre(true)) << "the owner can still write";
 }
 
+TEST_P(StoreContractTest, ARenewalThatComesAfterItsSagaBeganToWaitDoesNotMoveTheNextTry) {
+  const Reservation r = MakeReservation();
+  Save(Insert(r));
+  const auto change_of = [](const Command& command) {
+    return Decide(Rows(), std::span(&command, 1), kNow, Policy()).decision.changes.at(0);
+  };
+  const Change waits = change_of(Postpone{r});
+  EXPECT_THAT(Save(waits), ElementsAre(true));
+  EXPECT_THAT(Save(change_of(Renew{r.id, r.saga.epoch})), ElementsAre(false));
+  const Timestamp next_try = waits.reservation->due_at.value();
+  ASSERT_LT(next_try, kNow + Policy().lease);
+  Keys keys;
+  keys.due_limit = 10;
+  const Rows rows = store_->Load(keys, next_try).value();
+  ASSERT_EQ(rows.due.size(), 1U);
+  EXPECT_EQ(rows.due[0].due_at, next_try);
+}
+
 TEST_P(StoreContractTest, ASagaOfAVersionThatIsNotKnownIsNotDue) {
   std::vector<ReservationId> ids;
   for (const int version : {kNewestDefinitionVersion + 1, kNewestDefinitionVersion, kDefinitionVersion}) {

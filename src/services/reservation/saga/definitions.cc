@@ -286,6 +286,11 @@ std::string_view ReasonOf(const StepResult& result) {
   return result.refusal ? result.refusal->code : result.error.reason;
 }
 
+Error ErrorOfSeat(const Error& error) {
+  if (error.code == Code::kNotFound) return error;
+  return {Code::kUnavailable, "seat_unavailable", error.reason + ": " + error.detail};
+}
+
 bool MayComeRight(StepResult::Kind kind) {
   return kind == StepResult::Kind::kUnavailable || kind == StepResult::Kind::kUnknown;
 }

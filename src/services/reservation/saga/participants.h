@@ -36,6 +36,11 @@ struct StepResult {
 // Whether the participant gave no answer that says something for certain: it is worth asking again.
 [[nodiscard]] bool MayComeRight(StepResult::Kind kind);
 
+// What a request is told that needs to hear something of the seat service first, and meets this error. Of
+// what there is not, that; else seat_unavailable (kUnavailable): nothing was done, and it is not this service
+// that does not answer, so no breaker of its callers opens.
+[[nodiscard]] Error ErrorOfSeat(const Error& error);
+
 // Thread: that of the saga. Every call has a deadline of its own.
 class Participants {
  public:

@@ -97,7 +97,7 @@ asio::awaitable<Result<Answer>> Runner::Run(Shared<Reservation> reservation) {
   }
   const Timestamp start = clock_.Now();
   const RunTrace trace(reservation.Own().saga);
-  const auto ended = co_await RunOwned(reservation);
+  const auto ended = co_await RunOwned(reservation, start);
   Result<Answer> answer = AnswerOf(ended, std::move(reservation));
   trace.End(answer);
   saga_seconds_.Observe(std::chrono::duration<double>(clock_.Now() - start).count());
@@ -157,21 +157,22 @@ void Runner::CountCompensation(const Reservation& reservation, std::string_view 
       .Add();
 }
 
-asio::awaitable<Result<Runner::Ended>> Runner::RunOwned(Shared<Reservation>& reservation) {
+asio::awaitable<Result<Runner::Ended>> Runner::RunOwned(Shared<Reservation>& reservation,
+                                                        Timestamp run_start) {
   const Saga& saga = reservation->saga;
   // While two versions of the program run side by side: a list that is not ours is left to those who know it.
   if (saga.kind == SagaKind::kUnknown || saga.definition_version != DefinitionOf(saga.kind).version) {
     co_return Fail(Code::kUnavailable, "saga_version_unknown",
                    fmt::format("version {}", saga.definition_version));
   }
-  if (saga.undoing) co_return co_await GoBack(reservation);
+  if (saga.undoing) co_return co_await GoBack(reservation, run_start);
   if (IsLate(reservation)) {
     StepResult late;
     late.kind = StepResult::Kind::kUnknown;
     late.error = Error{Code::kUnknown, "saga_deadline", "the saga's deadline has passed"};
-    co_return co_await DecideToUndo(reservation, StepWaitedFor(saga), std::move(late));
+    co_return co_await DecideToUndo(reservation, run_start, StepWaitedFor(saga), std::move(late));
   }
-  co_return co_await GoForward(reservation);
+  co_return co_await GoForward(reservation, run_start);
 }
 
 bool Runner::IsLate(const Reservation& reservation) const {
@@ -179,13 +180,15 @@ bool Runner::IsLate(const Reservation& reservation) const {
   return DefinitionOf(reservation.saga.kind).can_undo && clock_.Now() > reservation.saga.deadline;
 }
 
-asio::awaitable<Result<Runner::Ended>> Runner::GoForward(Shared<Reservation>& reservation) {
+asio::awaitable<Result<Runner::Ended>> Runner::GoForward(Shared<Reservation>& reservation,
+                                                         Timestamp run_start) {
   const SagaDefinition& definition = DefinitionOf(reservation->saga.kind);
   std::vector<TimelineEntry>& timeline = reservation.Own().saga.timeline;
   timeline.reserve(timeline.size() + definition.steps.size());
   for (size_t i = 0; i < definition.steps.size(); ++i) {
     const Step& step = definition.steps[i];
-    StepResult result = co_await Perform(reservation.Own(), step.name, step.action, /*undo=*/false);
+    StepResult result =
+        co_await Perform(reservation.Own(), run_start, step.name, step.action, /*undo=*/false);
     if (result.kind == StepResult::Kind::kDone) continue;
     if (MUTANT("saga_unknown_is_done") && result.kind == StepResult::Kind::kUnknown) continue;
     const bool taken_for_no = MUTANT("saga_unknown_is_refused") && result.kind == StepResult::Kind::kUnknown;
@@ -193,7 +196,7 @@ asio::awaitable<Result<Runner::Ended>> Runner::GoForward(Shared<Reservation>& re
     const bool ends = result.kind == StepResult::Kind::kRefused && step.on_refusal == OnRefusal::kEndThere;
     if (wait || !(definition.can_undo || ends))
       co_return co_await PostponeIt(reservation, std::move(result), step.name);
-    co_return co_await DecideToUndo(reservation, static_cast<int>(i), std::move(result));
+    co_return co_await DecideToUndo(reservation, run_start, static_cast<int>(i), std::move(result));
   }
   Settle(reservation.Own(), definition.done);
   co_return co_await FinishIt(reservation);
@@ -202,12 +205,13 @@ asio::awaitable<Result<Runner::Ended>> Runner::GoForward(Shared<Reservation>& re
 // The step that was refused is undone too: its tombstone keeps a late duplicate from succeeding. How far an
 // earlier run got is not on record, so a later one undoes all that the first may have done, from the last
 // step.
-asio::awaitable<Result<Runner::Ended>> Runner::DecideToUndo(Shared<Reservation>& reservation, int failed_step,
+asio::awaitable<Result<Runner::Ended>> Runner::DecideToUndo(Shared<Reservation>& reservation,
+                                                            Timestamp run_start, int failed_step,
                                                             StepResult result) {
   Reservation& next = reservation.Own();
   const SagaDefinition& definition = DefinitionOf(next.saga.kind);
   const Step& step = definition.steps[static_cast<size_t>(failed_step)];
-  const std::optional<int> undo_to = co_await KeepHold(next, failed_step, result);
+  const std::optional<int> undo_to = co_await KeepHold(next, run_start, failed_step, result);
   next.saga.undoing = true;
   const bool first_run = next.saga.epoch == 1;
   next.saga.undo_from = first_run || MUTANT("saga_undo_from_failed")
@@ -218,15 +222,15 @@ asio::awaitable<Result<Runner::Ended>> Runner::DecideToUndo(Shared<Reservation>&
   next.saga.undone_state = undo_to ? State::kHeld : definition.undone;
   next.failure = FailureOf(result, step.name);
   CountCompensation(next, step.name);
-  if (MUTANT("saga_undo_not_written")) co_return co_await GoBack(reservation);
+  if (MUTANT("saga_undo_not_written")) co_return co_await GoBack(reservation, run_start);
   Command undo = Undo{reservation};
   auto written = co_await Write(undo, reservation);
   if (!written) co_return std::unexpected(written.error());
-  co_return co_await GoBack(reservation);
+  co_return co_await GoBack(reservation, run_start);
 }
 
-asio::awaitable<std::optional<int>> Runner::KeepHold(Reservation& reservation, int failed_step,
-                                                     const StepResult& result) {
+asio::awaitable<std::optional<int>> Runner::KeepHold(Reservation& reservation, Timestamp run_start,
+                                                     int failed_step, const StepResult& result) {
   const auto& steps = DefinitionOf(reservation.saga.kind).steps;
   const OnRefusal on_refusal = steps[static_cast<size_t>(failed_step)].on_refusal;
   if (result.kind != StepResult::Kind::kRefused) co_return std::nullopt;
@@ -238,12 +242,12 @@ asio::awaitable<std::optional<int>> Runner::KeepHold(Reservation& reservation, i
   if (is_mistake && reservation.saga.kind == SagaKind::kConfirm) co_return hold;
   if (reservation.grace == milliseconds(0)) co_return std::nullopt;
   // Before the decision, so that it stands on seats that are held for certain.
-  const StepResult held = co_await Perform(reservation, kKeepSeats, HoldForGrace, /*undo=*/false);
+  const StepResult held = co_await Perform(reservation, run_start, kKeepSeats, HoldForGrace, /*undo=*/false);
   if (held.kind != StepResult::Kind::kDone) co_return std::nullopt;
   co_return hold;
 }
 
-asio::awaitable<Result<Runner::Ended>> Runner::GoBack(Shared<Reservation>& reservation) {
+asio::awaitable<Result<Runner::Ended>> Runner::GoBack(Shared<Reservation>& reservation, Timestamp run_start) {
   Reservation& next = reservation.Own();
   const SagaDefinition& definition = DefinitionOf(next.saga.kind);
   for (int i = next.saga.undo_from; i >= next.saga.undo_to; --i) {
@@ -252,7 +256,7 @@ asio::awaitable<Result<Runner::Ended>> Runner::GoBack(Shared<Reservation>& reser
     const Action undo = keeps ? &KeepSeats : step.undo;
     if (undo == kNothingToUndo) continue;
     const std::string_view name = keeps ? kKeepSeats : step.name;
-    StepResult result = co_await Perform(next, name, undo, /*undo=*/!keeps);
+    StepResult result = co_await Perform(next, run_start, name, undo, /*undo=*/!keeps);
     // An undo has no business reason to fail: whatever it is, it is tried again.
     if (result.kind != StepResult::Kind::kDone && !MUTANT("saga_undo_forward")) {
       auto postponed = co_await PostponeIt(reservation, std::move(result), name);
@@ -301,14 +305,13 @@ asio::awaitable<Result<Runner::Ended>> Runner::FinishIt(Shared<Reservation>& res
   co_return Ended::kOver;
 }
 
-asio::awaitable<StepResult> Runner::Perform(Reservation& reservation, std::string_view step, Action action,
-                                            bool undo) {
-  const Timestamp run_start = clock_.Now();
-  Timestamp start = run_start;
-  StepContext context{participants_, reservation, policy_, run_start};
+asio::awaitable<StepResult> Runner::Perform(Reservation& reservation, Timestamp run_start,
+                                            std::string_view step, Action action, bool undo) {
+  Timestamp start = clock_.Now();
+  StepContext context{participants_, reservation, policy_, start};
   milliseconds pause = retry_.first_pause;
   Known& known = KnownOf(step);
-  known.budget.CountCall(run_start.time_since_epoch());
+  known.budget.CountCall(start.time_since_epoch());
   for (int retry = 0;; ++retry) {
     const StepTrace trace(reservation.saga);
     StepResult result = co_await action(context);

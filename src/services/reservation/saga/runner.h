@@ -43,7 +43,7 @@ class Book {
 struct RetryPolicy {
   int retries = 3;
   milliseconds first_pause{100};           // doubles; full jitter
-  milliseconds give_up_after{5'000};       // of the whole run: the buyer waits
+  milliseconds give_up_after{5'000};       // from the run's start; then no step is repeated: the buyer waits
   size_t max_uncompleted = 10'000;         // purchases that are done, of which the queue is told once more
   resilience::RetryBudgetConfig budget{};  // of a step, over all sagas of this replica
 };
@@ -85,20 +85,21 @@ class Runner {
     kLater,  // it goes on
   };
   static Result<Answer> AnswerOf(const Result<Ended>& ended, Shared<Reservation>&& reservation);
-  asio::awaitable<Result<Ended>> RunOwned(Shared<Reservation>& reservation);
-  asio::awaitable<Result<Ended>> GoForward(Shared<Reservation>& reservation);
-  asio::awaitable<Result<Ended>> DecideToUndo(Shared<Reservation>& reservation, int failed_step,
-                                              StepResult result);
+  asio::awaitable<Result<Ended>> RunOwned(Shared<Reservation>& reservation, Timestamp run_start);
+  asio::awaitable<Result<Ended>> GoForward(Shared<Reservation>& reservation, Timestamp run_start);
+  asio::awaitable<Result<Ended>> DecideToUndo(Shared<Reservation>& reservation, Timestamp run_start,
+                                              int failed_step, StepResult result);
   // Down to which step a refusal is undone where the hold is kept; nullopt: it is not.
-  asio::awaitable<std::optional<int>> KeepHold(Reservation& reservation, int failed_step,
+  asio::awaitable<std::optional<int>> KeepHold(Reservation& reservation, Timestamp run_start, int failed_step,
                                                const StepResult& result);
-  asio::awaitable<Result<Ended>> GoBack(Shared<Reservation>& reservation);
+  asio::awaitable<Result<Ended>> GoBack(Shared<Reservation>& reservation, Timestamp run_start);
   asio::awaitable<Result<Ended>> PostponeIt(Shared<Reservation>& reservation, StepResult result,
                                             std::string_view step);
   asio::awaitable<Result<Ended>> FinishIt(Shared<Reservation>& reservation);
-  // Runs one action or undo with its inline retries, and writes the timeline.
-  asio::awaitable<StepResult> Perform(Reservation& reservation, std::string_view step, Action action,
-                                      bool undo);
+  // Runs one action or undo with its inline retries, and writes the timeline. It is tried once, however late
+  // in the run.
+  asio::awaitable<StepResult> Perform(Reservation& reservation, Timestamp run_start, std::string_view step,
+                                      Action action, bool undo);
   asio::awaitable<Result<void>> Write(Command& command, Shared<Reservation>& reservation);
   asio::awaitable<void> CompleteQueue(Shared<Reservation> reservation);
   asio::awaitable<void> Pause(milliseconds longest);  // with full jitter

@@ -15,13 +15,15 @@
 namespace boxoffice::reservation {
 namespace {
 
-// The queue does not answer, until it is told to; the others do all that is asked.
+// The queue does not answer, until it is told to; the wallet may not; the others do all that is asked.
 class DeafQueue final : public Participants {
  public:
   int calls = 0;
   std::function<void()> on_call;
   bool binds = false;
-  std::string reason;           // why it does not
+  bool wallet_is_away = false;
+  int debits = 0;               // that were asked for
+  std::string reason;           // why it does not bind
   int deaf_to_completions = 0;  // as many are not answered
 
   asio::awaitable<StepResult> BindQueue(const Reservation&) override {
@@ -49,7 +51,13 @@ class DeafQueue final : public Participants {
   asio::awaitable<StepResult> MoveSeats(Reservation&) override { return Done(); }
   asio::awaitable<StepResult> RefundPartOfDebit(const Reservation&, int64_t) override { return Done(); }
   asio::awaitable<StepResult> RefundPartOfPayment(const Reservation&, int64_t) override { return Done(); }
-  asio::awaitable<StepResult> DebitWallet(const Reservation&) override { return Done(); }
+  asio::awaitable<StepResult> DebitWallet(const Reservation&) override {
+    ++debits;
+    if (on_call) on_call();
+    StepResult result;
+    if (wallet_is_away) result.kind = StepResult::Kind::kUnavailable;
+    co_return result;
+  }
   asio::awaitable<StepResult> RefundWallet(const Reservation&, SagaId) override { return Done(); }
   asio::awaitable<StepResult> ApprovePayment(const Reservation&) override { return Done(); }
   asio::awaitable<StepResult> CancelPayment(const Reservation&, uint32_t) override { return Done(); }
@@ -115,6 +123,16 @@ class RunnerRetryTest : public ::testing::Test {
 TEST_F(RunnerRetryTest, AStepIsRepeatedThreeTimesAndThenTheSagaWaits) {
   Runner runner = Make({});
   EXPECT_EQ(TriesOfOneSaga(runner), 4);
+}
+
+// The buyer waits for all steps together.
+TEST_F(RunnerRetryTest, WhereEarlierStepsTookTheRunsTimeALaterOneIsTriedOnce) {
+  queue_.binds = true;
+  queue_.wallet_is_away = true;
+  queue_.on_call = [&] { clock_.Advance(std::chrono::seconds(3)); };
+  Runner runner = Make({});
+  EXPECT_EQ(TriesOfOneSaga(runner), 1);
+  EXPECT_EQ(queue_.debits, 1) << "its try ended 6 s after the run's start";
 }
 
 TEST_F(RunnerRetryTest, AllSagasTogetherRepeatAStepNoMoreThanItsBudgetAllows) {

@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "platform/obs/log.h"
+#include "services/reservation/saga/participants.h"
 #include "services/reservation/saga/show_reads.h"
 
 namespace boxoffice::reservation {
@@ -98,7 +99,7 @@ asio::awaitable<Result<ShowOutcome>> ShowService::Write(ShowCommand command) {
 asio::awaitable<Result<Cancellation>> ShowService::Cancel(BeginCancellation command) {
   const int64_t show_id = command.show_id;
   auto show = co_await shows_.Get(show_id);
-  if (!show) co_return std::unexpected(show.error());
+  if (!show) co_return std::unexpected(ErrorOfSeat(show.error()));
   if (show->phase != ShowPhase::kCancelled && clock_.Now() >= show->starts_at) {
     co_return Fail(Code::kConflict, "show_state", "a show that has begun can't be cancelled");
   }
@@ -153,9 +154,9 @@ asio::awaitable<Result<WaitlistEntry>> ShowService::Join(JoinWaitlist command) {
   }
   if (known->entries.empty() || command.ended) {
     auto show = co_await shows_.Get(command.show_id);
-    if (!show) co_return std::unexpected(show.error());
+    if (!show) co_return std::unexpected(ErrorOfSeat(show.error()));
     auto hall = co_await shows_.SeeSeats(command.show_id);
-    if (!hall) co_return std::unexpected(hall.error());
+    if (!hall) co_return std::unexpected(ErrorOfSeat(hall.error()));
     if (auto refused = CheckWish(command.wish, *show, *hall)) co_return std::unexpected(*std::move(refused));
   }
   ShowCommand join = std::move(command);

@@ -52,11 +52,11 @@ class ShowService {
   ~ShowService();
 
   // Writes the intent and answers at once; the rest is done in the background. Again: the same cancellation.
-  // Errors: show_not_found, show_state (the show has begun).
+  // Errors: show_not_found, show_state (the show has begun), seat_unavailable.
   asio::awaitable<Result<Cancellation>> Cancel(BeginCancellation command);
   // Whoever's offer has ended has no place any more, also before the next look says so. While it is ending
   // (IsEnding), nobody knows: waitlist_offer_ending (kUnavailable).
-  // Errors: as CheckWish; show_not_found, waitlist_other_wish, waitlist_offer_ending.
+  // Errors: as CheckWish; show_not_found, waitlist_other_wish, waitlist_offer_ending, seat_unavailable.
   asio::awaitable<Result<WaitlistEntry>> Join(JoinWaitlist command);
   // Likewise. Errors: not_on_waitlist, waitlist_offered, waitlist_offer_ending.
   asio::awaitable<Result<WaitlistEntry>> Leave(LeaveWaitlist command);
