@@ -255,6 +255,16 @@ TEST_F(TablesTest, ADatabaseThatAServiceIsConnectedToIsRefused) {
   EXPECT_TRUE(DigestOf(OfPostgres(source)).has_value()) << "the server has a moment to notice";
 }
 
+TEST_F(TablesTest, AServiceIsKnownWhateverItsUrlCallsIt) {
+  BOXOFFICE_NEED_POSTGRES();
+  const PostgresSource source = NewPostgres();
+  const std::string named = source.url + (source.url.contains('?') ? "&" : "?") + "application_name=mine";
+  const auto service = pg::Connection::Open({.url = named, .application_name = "boxoffice-house"}).value();
+  const auto refused = DigestOf(OfPostgres(source));
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().reason, "store_in_use");
+}
+
 // Longer than a service's transaction may be idle (sql::pg::Config::idle_timeout).
 constexpr milliseconds kSlow{2'300};
 

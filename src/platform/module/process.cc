@@ -6,13 +6,16 @@
 #include <ctime>
 #include <utility>
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <pthread.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/check.h"
 #include "platform/obs/log.h"
+#include "platform/sql/folder_owner.h"
 
 namespace boxoffice::module {
 namespace {
@@ -24,6 +27,21 @@ Result<sql::FileLock> Lock(const std::filesystem::path& file, LockKind kind) {
   if (!lock) return Fail(Code::kPermissionDenied, "data_folder_unwritable", lock.error().detail);
   if (!*lock) return Fail(Code::kUnavailable, "data_folder_in_use", file.parent_path().string());
   return **std::move(lock);
+}
+
+// Makes it if it is missing, for the owner of the folder that it is in.
+Result<void> MakeFolder(const std::filesystem::path& folder) {
+  std::error_code error;
+  const bool is_new = std::filesystem::create_directories(folder, error);
+  if (error) {
+    return Fail(Code::kPermissionDenied, "data_folder_unwritable",
+                fmt::format("{}: {}", folder.string(), error.message()));
+  }
+  const int made = is_new ? ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
+  if (made < 0) return {};
+  sql::GiveToOwnerOf(folder.parent_path(), made);
+  ::close(made);
+  return {};
 }
 
 // Whoever is started by nohup goes on when its terminal goes.
@@ -72,14 +90,7 @@ void KeepFromOthers() {
 
 Result<DataFolder> DataFolder::Open(const std::filesystem::path& path, std::string_view service) {
   KeepFromOthers();
-  for (const auto& folder : {path, path / "keys", path / "run"}) {
-    std::error_code error;
-    std::filesystem::create_directories(folder, error);
-    if (error) {
-      return Fail(Code::kPermissionDenied, "data_folder_unwritable",
-                  fmt::format("{}: {}", folder.string(), error.message()));
-    }
-  }
+  for (const auto& folder : {path, path / "keys", path / "run"}) BOXOFFICE_TRY(MakeFolder(folder));
   DataFolder folder(path);
   BOXOFFICE_ASSIGN(folder.folder_lock_,
                    Lock(path / "lock", service.empty() ? LockKind::kExclusive : LockKind::kShared));

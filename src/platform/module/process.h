@@ -31,7 +31,8 @@ void KeepFromOthers();
 class DataFolder {
  public:
   // Creates `path` with keys/ and run/ in it if they are missing, after KeepFromOthers: what is in it is its
-  // owner's alone. `service` is empty for the whole system.
+  // owner's alone. What root makes here, locks too, is the owner's of the folder that it is in, as a command
+  // of root's may come before the service that runs as another user. `service` is empty for the whole system.
   // Errors: data_folder_unwritable, data_folder_in_use (detail: the path).
   [[nodiscard]] static Result<DataFolder> Open(const std::filesystem::path& path,
                                                std::string_view service = {});

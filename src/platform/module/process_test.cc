@@ -43,6 +43,20 @@ TEST(DataFolderTest, WhatIsMadeInItIsItsOwnersAlone) {
   }
 }
 
+// As `import --config` of root's does, before a service runs there that is another user's.
+TEST(DataFolderTest, WhatRootMakesInSomebodysFolderIsTheirs) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root can make files for others";
+  constexpr uid_t kUser = 4711;
+  const testbed::TempDir temp;
+  ASSERT_EQ(chown(temp.path().c_str(), kUser, kUser), 0);
+  ASSERT_TRUE(DataFolder::Open(temp.path(), "seat").has_value());
+  for (const char* made : {"keys", "run", "lock", "run/seat.lock"}) {
+    struct stat info{};
+    ASSERT_EQ(stat((temp.path() / made).c_str(), &info), 0) << made;
+    EXPECT_EQ(info.st_uid, kUser) << made;
+  }
+}
+
 TEST(DataFolderTest, OfTwoWholeSystemsTheSecondIsRefused) {
   const testbed::TempDir temp;
   const auto first = DataFolder::Open(temp.path());

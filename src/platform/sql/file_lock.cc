@@ -9,10 +9,24 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "platform/sql/folder_owner.h"
+
 namespace boxoffice::sql {
+namespace {
+
+// A lock that a command of root's has made keeps no service out that runs as another user. -1: see errno.
+int OpenOrMake(const std::filesystem::path& file) {
+  constexpr int kFlags = O_RDWR | O_CREAT | O_CLOEXEC;
+  const int made = ::open(file.c_str(), kFlags | O_EXCL, 0600);
+  if (made < 0 && errno == EEXIST) return ::open(file.c_str(), kFlags, 0600);
+  if (made >= 0) GiveToOwnerOf(file.parent_path(), made);
+  return made;
+}
+
+}  // namespace
 
 Result<std::optional<FileLock>> FileLock::Try(const std::filesystem::path& file, Kind kind) {
-  FileLock lock(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  FileLock lock(OpenOrMake(file));
   if (lock.file_ < 0) {
     return Fail(Code::kPermissionDenied, "file_unwritable",
                 fmt::format("{}: {}", file.string(), std::strerror(errno)));

@@ -13,8 +13,8 @@ class FileLock {
  public:
   enum class Kind { kShared, kExclusive };
 
-  // Makes the file if it is missing, and does not wait. nullopt: somebody has it, in this process or another.
-  // Error: file_unwritable (kPermissionDenied; detail: which, and why).
+  // Makes the file if it is missing, for the owner of its folder, and does not wait. nullopt: somebody has
+  // it, in this process or another. Error: file_unwritable (kPermissionDenied; detail: which, and why).
   [[nodiscard]] static Result<std::optional<FileLock>> Try(const std::filesystem::path& file, Kind kind);
   FileLock(FileLock&& other) noexcept;
   FileLock& operator=(FileLock&& other) noexcept;

@@ -1,6 +1,11 @@
 #include "platform/sql/file_lock.h"
 
+#include <filesystem>
+#include <utility>
+
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "testing/temp_dir.h"
 
@@ -32,6 +37,25 @@ TEST(FileLockTest, SharedOnesDoNotKeepEachOtherOut) {
 TEST(FileLockTest, AFileThatCantBeMadeIsAnError) {
   const testbed::TempDir dir;
   EXPECT_EQ(FileLock::Try(dir.path() / "none" / "lock", Kind::kShared).error().reason, "file_unwritable");
+}
+
+// A service that runs as another user is to have it afterwards.
+TEST(FileLockTest, AFileThatRootMakesIsItsFoldersOwners) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root can make files for others";
+  constexpr uid_t kUser = 4711;
+  constexpr gid_t kGroup = 4712;
+  const testbed::TempDir dir;
+  const auto owner = [](const std::filesystem::path& file) {
+    struct stat info{};
+    EXPECT_EQ(stat(file.c_str(), &info), 0);
+    return std::pair(info.st_uid, info.st_gid);
+  };
+  ASSERT_TRUE(FileLock::Try(dir.path() / "there", Kind::kExclusive).value().has_value());
+  ASSERT_EQ(chown(dir.path().c_str(), kUser, kGroup), 0);
+  ASSERT_TRUE(FileLock::Try(dir.path() / "made", Kind::kExclusive).value().has_value());
+  EXPECT_EQ(owner(dir.path() / "made"), std::pair(kUser, kGroup));
+  ASSERT_TRUE(FileLock::Try(dir.path() / "there", Kind::kExclusive).value().has_value());
+  EXPECT_EQ(owner(dir.path() / "there"), std::pair(geteuid(), getegid())) << "it was there before";
 }
 
 }  // namespace

@@ -279,9 +279,8 @@ Result<void> Connection::Connect() {
   State& state = *state_;
   const std::string connect_timeout = std::to_string(state.config.connect_timeout.count());
   const std::string user_timeout = std::to_string(state.config.answer_timeout.count());
-  // In order: what the URL says comes last and wins.
+  // In order, the later wins: what the URL says, but for the name, by which it is known who is there.
   const std::array<std::pair<const char*, const char*>, 10> settings = {{
-      {"application_name", state.config.application_name.c_str()},
       {"connect_timeout", connect_timeout.c_str()},
       {"client_encoding", "UTF8"},
       {"keepalives", "1"},
@@ -291,6 +290,7 @@ Result<void> Connection::Connect() {
       {"tcp_user_timeout", user_timeout.c_str()},
       {"target_session_attrs", "read-write"},
       {"dbname", state.config.url.c_str()},
+      {"application_name", state.config.application_name.c_str()},
   }};
   std::array<const char*, settings.size() + 1> names{};
   std::array<const char*, settings.size() + 1> values{};

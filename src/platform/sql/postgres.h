@@ -78,7 +78,7 @@ struct Config {
   // postgresql://user:password@host:port/database?… or "host=… dbname=…". What it says of timeouts and
   // keepalives goes before what follows. Several hosts: the one that takes writes.
   std::string url;
-  std::string application_name = "boxoffice";  // shown in pg_stat_activity
+  std::string application_name = "boxoffice";  // in pg_stat_activity, whatever the URL says; not empty
   std::chrono::seconds connect_timeout{2};
   milliseconds statement_timeout{5'000};  // at the server; 0: none
   milliseconds lock_timeout{3'000};       // at the server; 0: none
