@@ -30,6 +30,7 @@
 #include "platform/module/serve.h"
 #include "platform/obs/log.h"
 #include "platform/otlp/exporter.h"
+#include "platform/servers/private_postgres.h"
 #include "services/relay/module.h"
 
 namespace boxoffice::cli {
@@ -158,6 +159,12 @@ Result<void> Up(const UpOptions& options) {
 }
 
 constexpr int kMaxReplicas = 16;
+// Of seat, reservation, wallet, payment and relay, one replica each (docs/howto/grow-a-service.md); and of
+// commands, and of what was killed and is not gone yet.
+constexpr int kConnectionsOfReplica = 4 + 5 + 4 + 3 + 1;
+constexpr int kOtherConnections = 40;
+static_assert(kMaxReplicas * kConnectionsOfReplica + kOtherConnections <=
+              servers::PrivatePostgres::kMaxConnections);
 constexpr std::chrono::milliseconds kWatch{200};
 
 // How many processes each service has, and where each keeps its data. `stores` outlives the cluster.

@@ -55,6 +55,40 @@ std::string HowToRepeat(const std::string& key) {
   return fmt::format("; it is not known whether it was done: repeat it with --key {}", key);
 }
 
+// Filled before the handler is there, and left alone while it is.
+std::string& ToldAtSignal() {
+  static std::string line;
+  return line;
+}
+
+void TellAndEnd(int signal) {
+  const std::string& line = ToldAtSignal();
+  (void)!::write(STDERR_FILENO, line.data(), line.size());
+  std::_Exit(128 + signal);
+}
+
+// While it lives, SIGINT, SIGTERM and SIGHUP end the process with 128 and their number, and it says how to
+// repeat the request that is under way. One at a time.
+class KeyAtSignal {
+ public:
+  explicit KeyAtSignal(const std::string& key) {
+    ToldAtSignal() = fmt::format("boxoffice: interrupted{}\n", HowToRepeat(key));
+    for (auto& [signal, before] : before_) {
+      before = std::signal(signal, TellAndEnd);
+      // What is ignored stays so, as of what runs in the background of a script, or under nohup.
+      if (before == SIG_IGN) std::signal(signal, SIG_IGN);
+    }
+  }
+  KeyAtSignal(const KeyAtSignal&) = delete;
+  ~KeyAtSignal() {
+    for (const auto& [signal, before] : before_) std::signal(signal, before);
+  }
+
+ private:
+  std::array<std::pair<int, void (*)(int)>, 3> before_{
+      {{SIGINT, SIG_DFL}, {SIGTERM, SIG_DFL}, {SIGHUP, SIG_DFL}}};
+};
+
 // A POST of a command that takes --key has one, whether it was given or not.
 std::optional<std::string> KeyFor(const RestOptions& options, std::string_view method,
                                   std::optional<std::string> given) {
@@ -118,6 +152,8 @@ http::ClientResponse Send(const RestOptions& options, std::string_view method, s
                           std::string body, std::optional<std::string> key, std::string_view content_type) {
   const auto client = ApiClient::Make(options.api);
   if (!client) ExitCant(client.error());
+  std::optional<KeyAtSignal> at_signal;
+  if (key) at_signal.emplace(*key);
   auto response = client->Send(method, path, std::move(body), key, kRequestLimit, content_type);
   if (!response) {
     Error error = response.error();

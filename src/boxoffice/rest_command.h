@@ -30,7 +30,8 @@ CLI::App* AddRestCommand(CLI::App& group, const std::string& name, const std::st
                          std::function<void(const RestOptions&)> run);
 
 // The answer to one request, whatever it says. No answer ends the command with kExitCant; with a `key`, which
-// a POST has, it says how to repeat what may have been done.
+// a POST has, it says how to repeat what may have been done. So it does where SIGINT, SIGTERM or SIGHUP ends
+// it meanwhile, with 128 and the signal's number.
 [[nodiscard]] http::ClientResponse Send(const RestOptions& options, std::string_view method,
                                         std::string_view path, std::string body = {},
                                         std::optional<std::string> key = {},

@@ -26,17 +26,23 @@ struct Wanted {
   std::map<std::string, std::string> settings;
 };
 
-std::string MinInsync(const TopicSpec& spec) { return spec.replication_factor >= 3 ? "2" : "1"; }
+// With those that make what is acknowledged outlast a loss of power. A broker acknowledges what it has in its
+// memory, and writes it to the disk half a minute later: where no other has it, it writes first.
+std::map<std::string, std::string> WithDurability(const TopicSpec& spec,
+                                                  std::map<std::string, std::string> settings) {
+  settings["min.insync.replicas"] = spec.replication_factor >= 3 ? "2" : "1";
+  if (spec.replication_factor == 1) settings["flush.messages"] = "1";
+  return settings;
+}
 
 std::vector<Wanted> TopicsOf(const KafkaBusConfig& config, const std::vector<TopicSpec>& specs) {
   std::vector<Wanted> wanted;
   for (const TopicSpec& spec : specs) {
-    wanted.push_back({config.prefix + spec.name,
-                      spec.partitions,
-                      spec.replication_factor,
-                      {{"cleanup.policy", "delete"},
-                       {"retention.ms", spec.retention ? fmt::format("{}", spec.retention->count()) : "-1"},
-                       {"min.insync.replicas", MinInsync(spec)}}});
+    wanted.push_back(
+        {config.prefix + spec.name, spec.partitions, spec.replication_factor,
+         WithDurability(
+             spec, {{"cleanup.policy", "delete"},
+                    {"retention.ms", spec.retention ? fmt::format("{}", spec.retention->count()) : "-1"}})});
   }
   return wanted;
 }
@@ -47,10 +53,9 @@ std::vector<Wanted> DeadTopicsOf(const KafkaBusConfig& config, const std::vector
   std::vector<Wanted> wanted;
   for (size_t i = 0; i < specs.size(); ++i) {
     for (const std::string& group : specs[i].groups) {
-      wanted.push_back({DeadTopicName(config, specs[i].name, group),
-                        topics[i].partitions,
+      wanted.push_back({DeadTopicName(config, specs[i].name, group), topics[i].partitions,
                         specs[i].replication_factor,
-                        {{"cleanup.policy", "compact"}, {"min.insync.replicas", MinInsync(specs[i])}}});
+                        WithDurability(specs[i], {{"cleanup.policy", "compact"}})});
     }
   }
   return wanted;

@@ -17,7 +17,8 @@ struct TopicSpec {
   // The most processes of a group that can share the work. Never changed afterwards: a key's events would be
   // in two partitions, and out of order.
   int partitions = 12;
-  int replication_factor = 1;  // from 3 on, two replicas must have an event before it is acknowledged
+  // An event is acknowledged once two replicas have it, from 3 on; of 1, once it is on the disk.
+  int replication_factor = 1;
   std::optional<milliseconds> retention;  // none: for ever, as projections are rebuilt from it
   std::vector<std::string> groups;
 };

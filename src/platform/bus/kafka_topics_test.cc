@@ -20,8 +20,12 @@
 namespace boxoffice::bus {
 namespace {
 
+using testing::AllOf;
+using testing::Contains;
 using testing::ElementsAre;
+using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 
 class KafkaTopicsTest : public KafkaTest {
  protected:
@@ -52,6 +56,26 @@ class KafkaTopicsTest : public KafkaTest {
       rd_kafka_CreatePartitions(client, &more, 1, nullptr, answers);
     });
     rd_kafka_NewPartitions_destroy(more);
+  }
+  void MakeByHand(const std::string& topic) const {
+    std::array<char, 512> text{};
+    rd_kafka_NewTopic_t* made =
+        rd_kafka_NewTopic_new(Full(topic).c_str(), 1, /*replication_factor=*/1, text.data(), text.size());
+    ASSERT_NE(made, nullptr) << text.data();
+    Administer([&](rd_kafka_t* client, rd_kafka_queue_t* answers) {
+      rd_kafka_CreateTopics(client, &made, 1, nullptr, answers);
+    });
+    rd_kafka_NewTopic_destroy(made);
+  }
+  // "TOPIC SETTING WANTED" of what is there with other settings.
+  std::vector<std::string> Differences(const TopicSpec& spec) const {
+    const auto differences = CreateTopics(config_, {spec});
+    EXPECT_TRUE(differences) << differences.error().detail;
+    std::vector<std::string> told;
+    for (const TopicDifference& difference : differences.value_or(std::vector<TopicDifference>())) {
+      told.push_back(fmt::format("{} {} {}", difference.topic, difference.setting, difference.wanted));
+    }
+    return told;
   }
   // As another program with our headers.
   void Write(const std::string& topic, int partition, const std::string& key, const std::string& value,
@@ -120,6 +144,20 @@ TEST_F(KafkaTopicsTest, ATopicThatHasGotMorePartitionsIsConsumedOnceItsDeadLette
   MakeTestTopics(config_, {"g"}, 1);
   EXPECT_THAT(inbox.WaitFor(1), ElementsAre("1"));
   EXPECT_THAT(Missing(), IsEmpty());
+}
+
+TEST_F(KafkaTopicsTest, OnOneReplicaAnEventIsOnTheDiskBeforeItIsAcknowledged) {
+  const TopicSpec spec{.name = "wallet", .partitions = 1, .groups = {"g"}};
+  EXPECT_THAT(Differences(spec), IsEmpty());
+  EXPECT_THAT(Differences(spec), IsEmpty()) << "it was made so";
+  MakeByHand("seat");
+  MakeByHand("seat.g.dead");
+  EXPECT_THAT(Differences({.name = "seat", .partitions = 1, .groups = {"g"}}),
+              AllOf(Contains(Full("seat flush.messages 1")), Contains(Full("seat.g.dead flush.messages 1"))));
+  // What one broker can't make: what is there is compared with what it would be.
+  EXPECT_THAT(
+      Differences({.name = "seat", .partitions = 1, .replication_factor = 3, .groups = {"g"}}),
+      AllOf(Contains(Full("seat min.insync.replicas 2")), Not(Contains(HasSubstr("flush.messages")))));
 }
 
 TEST_F(KafkaTopicsTest, AMissingDeadLetterTopicIsNamed) {

@@ -98,10 +98,11 @@ Result<void> PrivateKafka::Prepare(const std::string& class_path) {
   if (is_formatted) return {};
   Child::Options options;
   options.log = folder_ / "log";
-  BOXOFFICE_TRY(RunChild(JavaCommand(class_path, "kafka.tools.StorageTool",
-                                     {"format", "-t", "MkU3OEVBNTcwNTJENDM2Qg", "-c", settings.string()}),
-                         options, kPatience));
-  // Last: without it, the next start begins anew.
+  BOXOFFICE_TRY(RunChild(
+      JavaCommand(class_path, "kafka.tools.StorageTool",
+                  {"format", "-t", "MkU3OEVBNTcwNTJENDM2Qg", "-c", settings.string(), "--ignore-formatted"}),
+      options, kPatience));
+  // Last: without it, the next start takes other ports, and leaves data that is formatted already as it is.
   std::ofstream(ports) << port_ << ' ' << controller_port << '\n';
   return {};
 }

@@ -164,12 +164,13 @@ Result<PrivatePostgres> PrivatePostgres::Start(const std::filesystem::path& fold
   BOXOFFICE_ASSIGN(server.port_, FreePort());
   // On the command line, so that no file of PostgreSQL's own is edited. The socket's path would be too long
   // for some folders, and nobody needs it.
-  BOXOFFICE_ASSIGN(server.process_,
-                   Supervised::Start("postgresql",
-                                     {programs / "postgres", "-D", data, "-c", "listen_addresses=127.0.0.1",
-                                      "-p", std::to_string(server.port_), "-c", "unix_socket_directories=",
-                                      "-c", "max_connections=200", "-c", "logging_collector=off"},
-                                     server.Options()));
+  BOXOFFICE_ASSIGN(
+      server.process_,
+      Supervised::Start("postgresql",
+                        {programs / "postgres", "-D", data, "-c", "listen_addresses=127.0.0.1", "-p",
+                         std::to_string(server.port_), "-c", "unix_socket_directories=", "-c",
+                         fmt::format("max_connections={}", kMaxConnections), "-c", "logging_collector=off"},
+                        server.Options()));
   const auto answers = [&server] { return server.Ask("postgres", "SELECT 1").has_value(); };
   if (server.process_->Await(answers, kPatience)) return server;
   return Fail(Code::kUnavailable, "postgres_not_started",

@@ -24,6 +24,8 @@ namespace boxoffice::servers {
 // to run as root. Not thread-safe.
 class PrivatePostgres {
  public:
+  static constexpr int kMaxConnections = 320;  // at a time, to all databases together
+
   // Whether PostgreSQL's server programs are installed.
   [[nodiscard]] static bool Installed();
   // Where one of its programs is ("pgbench"), of the newest version; it need not be there.

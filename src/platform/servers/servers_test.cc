@@ -17,6 +17,7 @@
 #include "platform/servers/private_postgres.h"
 #include "platform/servers/private_redis.h"
 #include "platform/servers/supervised.h"
+#include "testing/kafka_broker.h"
 #include "testing/temp_dir.h"
 #include "testing/wait.h"
 
@@ -337,6 +338,19 @@ TEST(PrivateKafkaTest, APortThatAnotherServerHasIsNotItsOwn) {
   close(original);
   ASSERT_FALSE(server);
   EXPECT_EQ(server.error().reason, "kafka_port_taken");
+}
+
+// What a kill, or a loss of power, leaves between the formatting of the data and what says that it is done.
+TEST(PrivateKafkaTest, AFirstStartThatWasCutOffIsGoneOnWith) {
+  BOXOFFICE_NEED_KAFKA();
+  const testbed::TempDir dir;
+  const std::filesystem::path folder = dir.path() / "kafka";
+  for (int start = 0; start < 2; ++start) {
+    auto server = PrivateKafka::Start(folder, testbed::KafkaBroker::ClassPath());
+    ASSERT_TRUE(server) << server.error().detail << Contents(folder / "log");
+    server->Stop(seconds(60));
+    ASSERT_TRUE(std::filesystem::remove(folder / "ports"));
+  }
 }
 
 TEST(PrivateRedisTest, KeepsItsDataFromOneStartToTheNext) {
