@@ -197,7 +197,6 @@ Result<ShowFact> Auditor::ReadShow(int64_t show_id, std::deque<SeatFact>* into) 
   std::optional<ShowFact> first;
   while (true) {
     BOXOFFICE_ASSIGN(auto page, collector_.Seats(show_id, after));
-    const bool only_page = !first && !page.more;
     if (!first) first = page.show;  // the counts come with the first page
     for (Collector::Seat& seat : page.rows) {
       if (seat.fact.sold) ++sold;
@@ -207,9 +206,7 @@ Result<ShowFact> Auditor::ReadShow(int64_t show_id, std::deque<SeatFact>* into) 
     }
     BOXOFFICE_TRY(GoOn());
     if (page.more) continue;
-    if (!only_page) {
-      BOXOFFICE_ASSIGN(page, collector_.Seats(show_id, 0));  // and once more behind the last
-    }
+    BOXOFFICE_ASSIGN(page, collector_.Seats(show_id, 0, 1));  // and once more behind the last
     if (!first || !page.show) {
       return Fail(Code::kInternal, "answer_malformed", fmt::format("seat: no counts of show {}", show_id));
     }
@@ -217,8 +214,7 @@ Result<ShowFact> Auditor::ReadShow(int64_t show_id, std::deque<SeatFact>* into) 
     show = *page.show;
     show.owned = std::move(owned);
     show.sold_in_list = sold;
-    // A page that is all has its rows and counts from one reading, or nearly; else compare what was there
-    // before.
+    // The list lies between the two: what is sold meanwhile may be in it or not.
     show.still = first->sold == show.sold && first->held == show.held && first->free == show.free;
     if (show.cancelled && show.sold > 0) {
       BOXOFFICE_ASSIGN(show.cancellation_runs, collector_.CancellationRuns(show_id));
@@ -374,10 +370,10 @@ Result<void> Auditor::FollowSuspects() {
       suspect.agreed = version == suspect.version ? suspect.agreed + 1 : 1;
       suspect.version = version;
       if (suspect.agreed == 1) suspect.since = now;
-      // What a saga that runs is held to waits for no event. When it was changed is by another clock.
+      // What a saga that runs is held to waits for no event. Of others the row's age says nothing:
+      // money of what ended long ago may have been taken just now, and be given back already.
       const bool settled = !facts->reservation || facts->reservation->saga_status == SagaStatus::kRunning ||
-                           now - suspect.since >= patience_.settle ||
-                           now - facts->reservation->updated_at >= patience_.settle + bounds_.clock_skew;
+                           now - suspect.since >= patience_.settle;
       if (suspect.agreed >= patience_.readings && settled) {
         Report(std::move(violations));
       } else {

@@ -480,6 +480,7 @@ TEST(Invariant9, AnApprovalOfNobodyIsFound) {
 
 TEST(Invariant9, AHoldThatNothingEndedIsFound) {
   Case facts = Held();
+  for (SeatFact& seat : facts.seats) seat.hold_expires_at = kNow - kBounds.ended_hold - milliseconds(1);
   facts.reservation->hold_expires_at = kNow - kBounds.ended_hold;
   EXPECT_THAT(Judge(facts), IsEmpty());
   facts.reservation->hold_expires_at -= milliseconds(1);

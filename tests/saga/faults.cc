@@ -192,9 +192,10 @@ asio::awaitable<StepResult> FaultyParticipants::HoldSeats(Reservation& reservati
   return Carry({"HoldSeats", true, reservation, hold}, &reservation);
 }
 
-asio::awaitable<StepResult> FaultyParticipants::KeepSeats(const Reservation& reservation) {
-  return Carry({"KeepSeats", false, reservation,
-                [](Participants& real, Reservation& r) { return real.KeepSeats(r); }});
+asio::awaitable<StepResult> FaultyParticipants::KeepSeats(Reservation& reservation) {
+  return Carry(
+      {"KeepSeats", false, reservation, [](Participants& real, Reservation& r) { return real.KeepSeats(r); }},
+      &reservation);
 }
 
 asio::awaitable<StepResult> FaultyParticipants::ConfirmSeats(const Reservation& reservation) {

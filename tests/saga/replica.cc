@@ -78,7 +78,7 @@ class MortalParticipants final : public Participants {
     auto call = [&] { return real_->HoldSeats(r, until); };
     co_return co_await TryStep(life_, call);
   }
-  asio::awaitable<StepResult> KeepSeats(const Reservation& r) override {
+  asio::awaitable<StepResult> KeepSeats(Reservation& r) override {
     auto call = [&] { return real_->KeepSeats(r); };
     co_return co_await TryStep(life_, call);
   }
@@ -190,7 +190,8 @@ Replica::Replica(World& world, Life& life, const std::string& owner, reservation
   shows_ = std::make_unique<MortalShows>(reservation::ConnectShows(executor, runtime, calls), life);
   config.owner = owner;
   service_ = std::make_unique<reservation::Service>(config, executor, *stores_.store, *stores_.reader,
-                                                    *participants_, runtime.clock, random_, metrics_, [] {});
+                                                    *stores_.show_reader, *participants_, runtime.clock,
+                                                    random_, metrics_, [] {});
   reservation::ShowServiceConfig shows;
   shows.owner = owner;
   shows.policy = config.policy;

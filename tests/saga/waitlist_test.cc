@@ -425,7 +425,7 @@ class RefusingSeats final : public Participants {
   Answer BindQueue(const Reservation& r) override { return real_->BindQueue(r); }
   Answer UnbindQueue(const Reservation& r, SagaId bound) override { return real_->UnbindQueue(r, bound); }
   Answer CompleteQueue(const Reservation& r) override { return real_->CompleteQueue(r); }
-  Answer KeepSeats(const Reservation& r) override { return real_->KeepSeats(r); }
+  Answer KeepSeats(Reservation& r) override { return real_->KeepSeats(r); }
   Answer ConfirmSeats(const Reservation& r) override { return real_->ConfirmSeats(r); }
   Answer ReleaseSeats(const Reservation& r) override { return real_->ReleaseSeats(r); }
   Answer ReleaseOnly(const Reservation& r, Seats seats) override { return real_->ReleaseOnly(r, seats); }

@@ -202,7 +202,7 @@ asio::awaitable<StepResult> SimParticipants::HoldSeats(Reservation& r, Timestamp
   co_return std::move(reply.result);
 }
 
-asio::awaitable<StepResult> SimParticipants::KeepSeats(const Reservation& r) {
+asio::awaitable<StepResult> SimParticipants::KeepSeats(Reservation& r) {
   seat::KeepSeats keep{r.saga.id, r.id, r.show_id, reservation::SeatNumbers(r), r.hold_expires_at};
   return Step({"KeepSeats", std::nullopt, timeouts_.step_us,
                [to = &directory_, us = timeouts_.step_us, keep] { return to->Seat({keep, {}}, us); }});

@@ -74,7 +74,7 @@ class SimParticipants final : public reservation::Participants {
   asio::awaitable<StepResult> UnbindQueue(const Reservation& r, SagaId bound_saga) override;
   asio::awaitable<StepResult> CompleteQueue(const Reservation& r) override;
   asio::awaitable<StepResult> HoldSeats(Reservation& r, Timestamp until) override;
-  asio::awaitable<StepResult> KeepSeats(const Reservation& r) override;
+  asio::awaitable<StepResult> KeepSeats(Reservation& r) override;
   asio::awaitable<StepResult> ConfirmSeats(const Reservation& r) override;
   asio::awaitable<StepResult> ReleaseSeats(const Reservation& r) override;
   asio::awaitable<StepResult> ReleaseOnly(const Reservation& r, std::vector<uint32_t> seat_nos) override;

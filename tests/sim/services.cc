@@ -243,9 +243,9 @@ ReservationProcess::ReservationProcess(Ground& ground, std::string name, millise
   config.limits = BatchLimits();
   config.scan_every = milliseconds(1'000);
   config.claim_limit = 8;
-  service_ =
-      std::make_unique<reservation::Service>(config, io_.get_executor(), *store_, *reader_, participants_,
-                                             clock(), ground.rng, ground.metrics, [this] { Nudge(); });
+  service_ = std::make_unique<reservation::Service>(config, io_.get_executor(), *store_, *reader_, no_shows_,
+                                                    participants_, clock(), ground.rng, ground.metrics,
+                                                    [this] { Nudge(); });
   timer_ = virtual_time::LastTimer();
   life()->after_task = [this] { Poll(); };
   After(ground.rng.Between(0, 500'000), [this] { service_->StartScanning(); });

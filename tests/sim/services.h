@@ -11,6 +11,7 @@
 #include "services/payment/service.h"
 #include "services/payment/timer.h"
 #include "services/reservation/service.h"
+#include "services/reservation/testing_show_reader.h"
 #include "services/seat/service.h"
 #include "services/wallet/service.h"
 #include "sim/network.h"
@@ -79,6 +80,7 @@ class ReservationProcess final : public Process {
   int timer_ = -1;
   std::unique_ptr<reservation::Store> store_;
   std::unique_ptr<reservation::Reader> reader_;
+  reservation::EmptyShowReader no_shows_;
   SimParticipants participants_;
   std::unique_ptr<reservation::Service> service_;
 };

@@ -160,9 +160,9 @@ Result<void> ReservationModule::Start() {
   // Unique to this process, so that a predecessor's lease is never taken for its own.
   if (service.owner.empty()) service.owner = Uuid::MakeV7(runtime_.clock.Now(), runtime_.random).ToString();
   parts->service = std::make_unique<Service>(
-      service, executor, *parts->stores.store, *parts->stores.reader, *parts->participants,
-      parts->stores.clock ? *parts->stores.clock : runtime_.clock, runtime_.random, runtime_.metrics,
-      [outbox = parts->outbox.get()] { outbox->publisher.Nudge(); });
+      service, executor, *parts->stores.store, *parts->stores.reader, *parts->stores.show_reader,
+      *parts->participants, parts->stores.clock ? *parts->stores.clock : runtime_.clock, runtime_.random,
+      runtime_.metrics, [outbox = parts->outbox.get()] { outbox->publisher.Nudge(); });
   parts->shows = config_.connect_shows(executor, runtime_, config_.calls);
   ShowServiceConfig shows = config_.shows;
   shows.owner = service.owner;

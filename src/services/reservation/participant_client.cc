@@ -251,7 +251,7 @@ asio::awaitable<StepResult> ParticipantClient::HoldSeats(Reservation& reservatio
   co_return result;
 }
 
-asio::awaitable<StepResult> ParticipantClient::KeepSeats(const Reservation& reservation) {
+asio::awaitable<StepResult> ParticipantClient::KeepSeats(Reservation& reservation) {
   seat::v1::Command command;
   auto& hold = *command.mutable_hold();
   Name(command, hold, reservation);
@@ -259,8 +259,14 @@ asio::awaitable<StepResult> ParticipantClient::KeepSeats(const Reservation& rese
   hold.set_show_id(reservation.show_id);
   for (const uint32_t seat_no : SeatNumbers(reservation)) hold.mutable_seats()->add_seat_nos(seat_no);
   hold.set_keep_until_ms(ToUnixMs(reservation.hold_expires_at));
-  StepResult result = co_await CallStep(seat_, std::move(command), timeouts_.step);
-  // Only a replica of the version before refuses it, which takes it for a hold: the seats are others' by now.
+  const auto answer = co_await seat_.Execute(std::move(command), timeouts_.step, rpc::Priority::kFinishing);
+  StepResult result = ResultOf(answer);
+  // A replica of the version before takes it for a hold, shortens nothing, and tells until when that lasts.
+  if (result.kind == Kind::kDone) {
+    const Timestamp held_until = FromUnixMs(answer->seats().hold_expires_at_ms());
+    reservation.hold_expires_at = std::max(reservation.hold_expires_at, held_until);
+  }
+  // Only such a one refuses it: the seats are others' by now.
   if (!MayComeRight(result.kind)) result = StepResult();
   co_return result;
 }

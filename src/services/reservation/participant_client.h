@@ -35,7 +35,7 @@ class ParticipantClient final : public Participants {
   asio::awaitable<StepResult> UnbindQueue(const Reservation& reservation, SagaId bound_saga) override;
   asio::awaitable<StepResult> CompleteQueue(const Reservation& reservation) override;
   asio::awaitable<StepResult> HoldSeats(Reservation& reservation, Timestamp until) override;
-  asio::awaitable<StepResult> KeepSeats(const Reservation& reservation) override;
+  asio::awaitable<StepResult> KeepSeats(Reservation& reservation) override;
   asio::awaitable<StepResult> ConfirmSeats(const Reservation& reservation) override;
   asio::awaitable<StepResult> ReleaseSeats(const Reservation& reservation) override;
   asio::awaitable<StepResult> ReleaseOnly(const Reservation& reservation,

@@ -38,8 +38,8 @@ class ReservationRpcTest : public ::testing::Test {
     config.owner = "me";
     config.max_running = max_running;
     config.limits.turns = [this](milliseconds, std::function<void()> turn) { turn_ = std::move(turn); };
-    service_ = std::make_unique<Service>(std::move(config), io_.get_executor(), rows_, reader_, world_,
-                                         clock_, random_, metrics_, [] {});
+    service_ = std::make_unique<Service>(std::move(config), io_.get_executor(), rows_, reader_, *show_reader_,
+                                         world_, clock_, random_, metrics_, [] {});
     show_service_ =
         std::make_unique<ShowService>(ShowServiceConfig(), io_.get_executor(), *show_store_, *show_reader_,
                                       reader_, *service_, shows_, clock_, random_, metrics_);

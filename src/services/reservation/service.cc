@@ -89,12 +89,13 @@ class Service::ExecutorBook final : public Book {
 };
 
 Service::Service(ServiceConfig config, asio::any_io_executor executor, Store& store, Reader& reader,
-                 Participants& participants, const Clock& clock, Random& random, obs::Registry& metrics,
-                 std::function<void()> nudge)
+                 ShowReader& show_reader, Participants& participants, const Clock& clock, Random& random,
+                 obs::Registry& metrics, std::function<void()> nudge)
     : config_(std::move(config)),
       executor_(executor),
       store_(store),
       reader_(reader),
+      show_reader_(show_reader),
       participants_(participants),
       clock_(clock),
       random_(random),
@@ -411,30 +412,6 @@ asio::awaitable<Result<Reservation>> Service::Find(ReservationId id, std::string
   co_return **std::move(found);
 }
 
-asio::awaitable<Result<Answer>> Service::Cancel(CancelRequest request) {
-  CancelPolicy policy;
-  if (!request.by_operator) {
-    const Result<Reservation> found = co_await Find(request.reservation_id, request.request.key.user_id);
-    if (!found) co_return std::unexpected(found.error());
-    // What is HELD, or has ended, needs no policy, and does not wait for the seat service; nor does what is
-    // given up only while it is HELD.
-    if (found->state != State::kHeld && !IsEnd(found->state) && !request.only_held) {
-      const Result<CancelPolicy> told = co_await participants_.GetCancelPolicy(found->show_id);
-      if (!told) co_return std::unexpected(ErrorOfSeat(told.error()));
-      policy = *told;
-    }
-  }
-  BeginOn begin = MakeBeginOn(request.request, request.reservation_id);
-  begin.cancel = true;
-  begin.cancel_policy = policy;
-  begin.seat_nos = std::move(request.seat_nos);
-  begin.only_held = request.only_held;
-  begin.by_operator = request.by_operator;
-  begin.reason = std::move(request.reason);
-  Command command = std::move(begin);
-  co_return co_await BeginAndRun(std::move(command), request.request.sent_before);
-}
-
 asio::awaitable<Result<Answer>> Service::EndForShow(ReservationId id) {
   return BeginAndRun(BeginEndForShow{id, SagaId::Make(clock_.Now(), random_), config_.owner},
                      /*sent_before=*/false);
@@ -452,23 +429,6 @@ asio::awaitable<Result<Answer>> Service::Move(MoveRequest request) {
   begin.by_operator = true;
   begin.reason = std::move(request.reason);
   return BeginAndRun(std::move(begin), request.request.sent_before);
-}
-
-asio::awaitable<Result<CancelQuote>> Service::QuoteCancel(ReservationId id, std::string user_id,
-                                                          std::vector<uint32_t> seat_nos) {
-  const Result<Reservation> found = co_await Find(id, std::move(user_id));
-  if (!found) co_return std::unexpected(found.error());
-  const Result<CancelPolicy> policy = co_await participants_.GetCancelPolicy(found->show_id);
-  if (!policy) co_return std::unexpected(ErrorOfSeat(policy.error()));
-  CancelQuote quote;
-  quote.currency = found->currency;
-  quote.until = policy->deadline;
-  quote.refusal = WhyNotCancel(*found, seat_nos, *policy, /*by_operator=*/false, clock_.Now());
-  if (quote.refusal) co_return quote;
-  quote.returned = ReturnOf(*found, seat_nos, *policy);
-  // Nothing was paid for what is held.
-  if (found->state == State::kHeld) quote.returned.amount = quote.returned.fee = 0;
-  co_return quote;
 }
 
 asio::awaitable<Result<Reservation>> Service::ResolveSaga(Resolve resolve) {

@@ -1,5 +1,5 @@
-// The use cases of reservations: reserve, confirm, cancel, expire, and an operator's word. Owns the batch
-// executor, the runner, and the scan that takes over what is due.
+// The use cases of reservations: reserve, confirm, cancel (service_cancel.cc), expire, and an operator's
+// word. Owns the batch executor, the runner, and the scan that takes over what is due.
 #pragma once
 
 #include <atomic>
@@ -25,6 +25,7 @@
 #include "services/reservation/saga/participants.h"
 #include "services/reservation/saga/runner.h"
 #include "services/reservation/same_seats.h"
+#include "services/reservation/show_store.h"
 #include "services/reservation/store.h"
 
 namespace boxoffice::reservation {
@@ -92,8 +93,8 @@ class Service {
  public:
   // `nudge` is called after a commit that may have written events; on the batch executor's thread.
   Service(ServiceConfig config, asio::any_io_executor executor, Store& store, Reader& reader,
-          Participants& participants, const Clock& clock, Random& random, obs::Registry& metrics,
-          std::function<void()> nudge);
+          ShowReader& show_reader, Participants& participants, const Clock& clock, Random& random,
+          obs::Registry& metrics, std::function<void()> nudge);
   // Waits for reads that run.
   ~Service();
 
@@ -159,6 +160,9 @@ class Service {
   [[nodiscard]] BeginOn MakeBeginOn(Request& request, ReservationId id);
   // Errors: reservation_not_found (also if it is somebody else's).
   asio::awaitable<Result<Reservation>> Find(ReservationId id, std::string user_id);
+  // What the show says, but that it keeps nothing from the intent of its cancellation on. Errors:
+  // show_not_found, seat_unavailable.
+  asio::awaitable<Result<CancelPolicy>> PolicyNow(int64_t show_id);
   asio::awaitable<void> ReleaseLeases();
   // Sagas and their epochs.
   asio::awaitable<void> RenewAll(std::map<ReservationId, uint64_t> sagas, bool give_up);
@@ -179,6 +183,7 @@ class Service {
   asio::any_io_executor executor_;
   Store& store_;
   Reader& reader_;
+  ShowReader& show_reader_;
   Participants& participants_;
   const Clock& clock_;
   Random& random_;

@@ -10,15 +10,6 @@
 namespace boxoffice::reservation {
 namespace {
 
-class OnlyReader final : public EmptyReader {
- public:
-  explicit OnlyReader(SharedStore& store) : store_(store) {}
-  Result<std::optional<Reservation>> Get(ReservationId) override { return store_.Only(); }
-
- private:
-  SharedStore& store_;
-};
-
 class ShyWorld final : public World {
  public:
   // Nobody says what the show's policy is.
@@ -37,8 +28,8 @@ class CommitTest : public ::testing::Test {
     ServiceConfig config;
     config.owner = "me";
     config.retry.retries = 0;
-    service_ = std::make_unique<Service>(std::move(config), io_.get_executor(), store_, reader_, world_,
-                                         clock_, random_, metrics_, [] {});
+    service_ = std::make_unique<Service>(std::move(config), io_.get_executor(), store_, reader_, no_shows_,
+                                         world_, clock_, random_, metrics_, [] {});
   }
   Result<Answer> Buy() {
     ReserveRequest request;
@@ -101,6 +92,7 @@ class CommitTest : public ::testing::Test {
   asio::io_context io_;
   SharedStore store_;
   OnlyReader reader_{store_};
+  EmptyShowReader no_shows_;
   ShyWorld world_;
   std::unique_ptr<Service> service_;
 

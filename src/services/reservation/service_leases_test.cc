@@ -54,8 +54,8 @@ class LeasesTest : public ::testing::Test {
     config.owner = "me";
     config.retry.retries = 0;
     config.limits.turns = [this](milliseconds, std::function<void()> turn) { turn_ = std::move(turn); };
-    service_ = std::make_unique<Service>(std::move(config), io_.get_executor(), store_, reader_, seats_,
-                                         clock_, random_, metrics_, [] {});
+    service_ = std::make_unique<Service>(std::move(config), io_.get_executor(), store_, reader_, no_shows_,
+                                         seats_, clock_, random_, metrics_, [] {});
   }
   // Until nothing is left to do at once.
   void RunAll() {
@@ -83,6 +83,7 @@ class LeasesTest : public ::testing::Test {
   std::function<void()> turn_;
   CountingStore store_;
   EmptyReader reader_;
+  EmptyShowReader no_shows_;
   SlowSeats seats_{io_.get_executor()};
   std::unique_ptr<Service> service_;
 };

@@ -77,7 +77,7 @@ class GatedWorld final : public Participants {
     refused.refusal = Refusal{.code = "seats_taken", .conflicts = {{1, "A-1", world.sold ? "sold" : "held"}}};
     co_return refused;
   }
-  asio::awaitable<StepResult> KeepSeats(const Reservation& r) override { return world.KeepSeats(r); }
+  asio::awaitable<StepResult> KeepSeats(Reservation& r) override { return world.KeepSeats(r); }
   asio::awaitable<StepResult> ConfirmSeats(const Reservation& r) override { return world.ConfirmSeats(r); }
   asio::awaitable<StepResult> ReleaseSeats(const Reservation& r) override { return world.ReleaseSeats(r); }
   asio::awaitable<StepResult> ReleaseOnly(const Reservation& r, std::vector<uint32_t> seat_nos) override {
@@ -144,8 +144,8 @@ class ReservationServiceTest : public ::testing::Test {
   }
   std::unique_ptr<Service> MakeService(ServiceConfig config) {
     config.policy.renew_every = milliseconds(2);
-    return std::make_unique<Service>(config, io_.get_executor(), store_, reader_, participants_, clock_,
-                                     random_, metrics_, [] {});
+    return std::make_unique<Service>(config, io_.get_executor(), store_, reader_, no_shows_, participants_,
+                                     clock_, random_, metrics_, [] {});
   }
   static ReserveRequest Sale() {
     ReserveRequest request;
@@ -275,6 +275,7 @@ class ReservationServiceTest : public ::testing::Test {
   asio::io_context io_;
   SharedStore store_;
   OneReader reader_{store_};
+  EmptyShowReader no_shows_;
   GatedWorld participants_{io_.get_executor()};
   bool sold_ = false;
   bool drained_ = false;

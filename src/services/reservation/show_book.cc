@@ -82,17 +82,20 @@ class ShowDecider {
 
   ShowOutcome On(const ClaimWork& command) {
     ClaimedWork claimed;
+    auto left = command.limits;
     for (const auto& [key, epoch] : command.unsure) {
       ShowWork* work = OwnedBy(key, epoch);
       const bool is_own = work != nullptr && work->owner == command.owner;
-      if (!is_own || claimed.works.size() >= command.limit) continue;
+      if (!is_own || left[key.kind] == 0) continue;
+      --left[key.kind];
       work->due_at = now_ + policy_.lease;
       claimed.works.push_back(Touch(*work));
     }
     for (const WorkKey& key : loaded_.due) {
       ShowWork& work = works_.at(key);
       const bool due = work.due_at && *work.due_at <= now_;  // an earlier command may have moved it
-      if (!due || claimed.works.size() >= command.limit) continue;
+      if (!due || left[key.kind] == 0) continue;
+      --left[key.kind];
       ++work.epoch;
       work.owner = command.owner;
       work.due_at = now_ + policy_.lease;
@@ -208,7 +211,10 @@ struct KeyCollector {
     keys.members.insert({command.show_id, command.user_id});
   }
   void operator()(const ClaimWork& command) const {
-    keys.due_limit = std::max<size_t>(keys.due_limit, command.limit);
+    for (const auto& [kind, limit] : command.limits) {
+      uint32_t& most = keys.due_limits[kind];
+      most = std::max(most, limit);
+    }
     for (const auto& [key, epoch] : command.unsure) keys.works.insert(key);
   }
   void operator()(const RenewWork& command) const { keys.works.insert(command.key); }

@@ -43,7 +43,7 @@ struct LeaveWaitlist {
 // Takes over what is due, and what it has taken over already without knowing.
 struct ClaimWork {
   std::string owner;
-  uint32_t limit = 10;
+  std::map<WorkKind, uint32_t> limits;  // of each kind; none: 0
   // At which epochs the owner may have it: by claims whose COMMIT ended unknown.
   std::map<WorkKey, uint64_t> unsure = {};
 };
@@ -81,14 +81,14 @@ using MemberKey = std::pair<int64_t, std::string>;  // show, user
 struct ShowKeys {
   std::set<WorkKey> works;
   std::set<EntryKey> entries;
-  std::set<MemberKey> members;  // their open entries
-  size_t due_limit = 0;
+  std::set<MemberKey> members;              // their open entries
+  std::map<WorkKind, uint32_t> due_limits;  // of each kind
 };
 [[nodiscard]] ShowKeys KeysOf(std::span<const ShowCommand> commands);
 
 struct ShowRows {
   std::map<WorkKey, ShowWork> works;  // also those that are due
-  std::vector<WorkKey> due;           // at most the limit, oldest first
+  std::vector<WorkKey> due;           // of each kind at most its limit, oldest first
   std::map<EntryKey, WaitlistEntry> entries;
 };
 

@@ -43,8 +43,11 @@ class ShowBookTest : public ::testing::Test {
   ShowOutcome Do(ShowCommand command, Timestamp now = kNow) {
     return DecideAll({std::move(command)}, now).front();
   }
+  static ClaimWork Claim(std::string owner, uint32_t cancellations = 10, uint32_t waitlists = 10) {
+    return {std::move(owner), {{WorkKind::kCancellation, cancellations}, {WorkKind::kWaitlist, waitlists}}};
+  }
   ShowWork ClaimOne(std::string owner, Timestamp now = kNow) {
-    const auto works = std::get<ClaimedWork>(Do(ClaimWork{std::move(owner), 10}, now)).works;
+    const auto works = std::get<ClaimedWork>(Do(Claim(std::move(owner)), now)).works;
     EXPECT_THAT(works, SizeIs(1));
     return works.empty() ? ShowWork() : works.front();
   }
@@ -82,7 +85,7 @@ TEST_F(ShowBookTest, WhatIsClaimedIsNobodyElsesUntilItsLeaseEnds) {
   (void)Do(BeginCancellation{kShow, "", "root"});
   const ShowWork mine = ClaimOne("a");
   EXPECT_EQ(mine.epoch, 1);
-  EXPECT_THAT(std::get<ClaimedWork>(Do(ClaimWork{"b", 10})).works, IsEmpty());
+  EXPECT_THAT(std::get<ClaimedWork>(Do(Claim("b"))).works, IsEmpty());
   const ShowWork theirs = ClaimOne("b", kNow + policy_.lease);
   EXPECT_EQ(theirs.epoch, 2);
   EXPECT_EQ(theirs.owner, "b");
@@ -92,7 +95,7 @@ TEST_F(ShowBookTest, WhatAClaimTookWithoutKnowingIsGivenAgainToItsOwnerAlone) {
   (void)Do(BeginCancellation{kShow, "", "root"});
   const ShowWork mine = ClaimOne("a");
   const auto claim_again = [&](std::string owner) {
-    ClaimWork claim{std::move(owner), 10};
+    ClaimWork claim = Claim(std::move(owner));
     claim.unsure[kCancels] = mine.epoch;
     EXPECT_TRUE(KeysOf(std::vector<ShowCommand>{claim}).works.contains(kCancels));
     return std::get<ClaimedWork>(Do(claim, kNow + milliseconds(5))).works;
@@ -105,6 +108,26 @@ TEST_F(ShowBookTest, WhatAClaimTookWithoutKnowingIsGivenAgainToItsOwnerAlone) {
   (void)ClaimOne("b", kNow + milliseconds(5) + policy_.lease);
   (void)ClaimOne("a", kNow + milliseconds(5) + 2 * policy_.lease);
   EXPECT_THAT(claim_again("a"), IsEmpty()) << "that was another claim";
+}
+
+TEST_F(ShowBookTest, OfAKindNoMoreIsClaimedThanThereIsRoomFor) {
+  (void)Do(BeginCancellation{kShow, "", "root"});
+  (void)Do(BeginCancellation{kShow + 1, "", "root"});
+  (void)Join("mina");
+  const auto keys = KeysOf(std::vector<ShowCommand>{Claim("a", 0, 3), Claim("a", 1, 2)});
+  EXPECT_EQ(keys.due_limits,
+            (std::map<WorkKind, uint32_t>{{WorkKind::kCancellation, 1}, {WorkKind::kWaitlist, 3}}));
+  const auto waits = std::get<ClaimedWork>(Do(Claim("a", 0, 1))).works;
+  ASSERT_THAT(waits, SizeIs(1));
+  EXPECT_EQ(waits[0].key, kWaits);
+  ClaimWork claim = Claim("b", 1, 1);
+  const auto first = std::get<ClaimedWork>(Do(claim)).works;
+  ASSERT_THAT(first, SizeIs(1));
+  EXPECT_EQ(first[0].key, kCancels);
+  claim.unsure[kCancels] = first[0].epoch;
+  const auto again = std::get<ClaimedWork>(Do(claim)).works;
+  ASSERT_THAT(again, SizeIs(1)) << "what it has taken without knowing has its room";
+  EXPECT_EQ(again[0].key, kCancels);
 }
 
 TEST_F(ShowBookTest, AStaleOwnerKeepsNothing) {

@@ -1,4 +1,5 @@
-// The work on whole shows: a COMMIT that was done, and nobody is told; more places than a look reads at once.
+// The work on whole shows: a COMMIT that was done, and nobody is told; more places than a look reads at once;
+// what others may rely on before its first round.
 #include "services/reservation/saga/show_service.h"
 
 #include <algorithm>
@@ -8,10 +9,15 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 
 #include "services/reservation/saga/testing_saga.h"
 #include "services/reservation/store_show_sqlite.h"
@@ -75,11 +81,13 @@ class CountingReader final : public ShowReader {
   const std::unique_ptr<ShowReader> reader_;
 };
 
-// The world, but for those whom the seat service refuses.
+// The world, but for those whom the seat service refuses, and what the show keeps of each seat that is
+// cancelled.
 class RefusingWorld final : public World {
  public:
   std::map<std::string, std::string> refusals;  // by user: the code
   size_t holds = 0;                             // that were asked for
+  int64_t fee = 0;
   asio::awaitable<StepResult> HoldSeats(Reservation& r, Timestamp until) override {
     ++holds;
     StepResult result;
@@ -90,6 +98,11 @@ class RefusingWorld final : public World {
       result = co_await World::HoldSeats(r, until);
     }
     co_return result;
+  }
+  asio::awaitable<Result<CancelPolicy>> GetCancelPolicy(int64_t show_id) override {
+    auto policy = co_await World::GetCancelPolicy(show_id);
+    policy->fee_per_seat = fee;
+    co_return policy;
   }
 };
 
@@ -110,11 +123,25 @@ class TwoSeats final : public Shows {
   bool show_is_away = false;
   bool map_is_away = false;
   size_t looks = 0;
+  std::set<int64_t> cancelled;        // shows
+  std::optional<Error> cancel_error;  // what is said instead
+  std::optional<int64_t> hangs;       // whoever cancels this show hears nothing, for so long
+  bool waits = false;                 // somebody does
   asio::awaitable<Result<ShowView>> Get(int64_t) override {
     if (show_is_away) co_return Silence();
     co_return view;
   }
-  asio::awaitable<Result<void>> Cancel(int64_t) override { co_return Result<void>(); }
+  asio::awaitable<Result<void>> Cancel(int64_t show_id) override {
+    if (cancel_error) co_return std::unexpected(*cancel_error);
+    cancelled.insert(show_id);
+    while (hangs == show_id) {
+      waits = true;
+      asio::steady_timer again(co_await asio::this_coro::executor, milliseconds(1));
+      co_await again.async_wait(asio::use_awaitable);
+    }
+    waits = false;
+    co_return Result<void>();
+  }
   asio::awaitable<Result<Hall>> SeeSeats(int64_t) override {
     ++looks;
     if (map_is_away) co_return Silence();
@@ -136,17 +163,15 @@ class TwoSeats final : public Shows {
 
 class ShowServiceTest : public ::testing::Test {
  protected:
-  explicit ShowServiceTest(milliseconds settle = ShowServiceConfig().settle) {
+  explicit ShowServiceTest(ShowServiceConfig config = {}) {
     obs::SetLogLevel(obs::Level::kError);
     ServiceConfig sagas;
     sagas.owner = "me";
-    sagas_ = std::make_unique<Service>(std::move(sagas), io_.get_executor(), rows_, no_rows_, world_, clock_,
-                                       random_, metrics_, [] {});
-    ShowServiceConfig config;
+    sagas_ = std::make_unique<Service>(std::move(sagas), io_.get_executor(), rows_, bought_, reader_, world_,
+                                       clock_, random_, metrics_, [] {});
     config.owner = "me";
     config.scan_every = milliseconds(1);
     config.poll_every = milliseconds(0);
-    config.settle = settle;
     config.waitlist_page = 2;
     service_ = std::make_unique<ShowService>(std::move(config), io_.get_executor(), store_, reader_, offers_,
                                              *sagas_, shows_, clock_, random_, metrics_);
@@ -159,7 +184,30 @@ class ShowServiceTest : public ::testing::Test {
   }
   Result<WaitlistEntry> Leave(std::string user) { return Await(service_->Leave({kShow, std::move(user)})); }
 
-  Result<Cancellation> Cancel() { return Await(service_->Cancel({kShow, "it rains", "root"})); }
+  Result<Cancellation> Cancel(int64_t show_id = kShow) {
+    shows_.view.starts_at = clock_.Now() + std::chrono::hours(1);
+    return Await(service_->Cancel({show_id, "it rains", "root"}));
+  }
+  // Mina's two seats, of which the show keeps a fee.
+  void Buy() {
+    world_.fee = 7;
+    ReserveRequest request;
+    request.request.key = {"mina", "buy"};
+    request.show_id = kShow;
+    request.choice.seat_nos = {1, 2};
+    request.pay = true;
+    sagas_->Reserve(std::move(request), [](const Result<Answer>&) {});
+    ASSERT_TRUE(RunUntil([this] { return rows_.Only() && rows_.Only()->state == State::kConfirmed; }));
+  }
+  Result<CancelQuote> Quote() { return Await(sagas_->QuoteCancel(rows_.Only()->id, "mina", {})); }
+  // None named: all.
+  Result<Answer> GiveBack(std::vector<uint32_t> seat_nos) {
+    CancelRequest request;
+    request.request.key = {"mina", seat_nos.empty() ? "give back all" : "give back some"};
+    request.reservation_id = rows_.Only()->id;
+    request.seat_nos = std::move(seat_nos);
+    return Await(sagas_->Cancel(std::move(request)));
+  }
   Cancellation CancellationNow() {
     return reader_.Work({kShow, WorkKind::kCancellation}).value()->cancellation;
   }
@@ -216,7 +264,7 @@ class ShowServiceTest : public ::testing::Test {
   obs::Registry metrics_;
   asio::io_context io_;
   SharedStore rows_;
-  EmptyReader no_rows_;
+  OnlyReader bought_{rows_};
   OfferReader offers_;
   RefusingWorld world_;
   const std::unique_ptr<Store> migrated_ = SqliteStore::Open(file_, random_).value();
@@ -423,7 +471,6 @@ TEST_F(ShowServiceTest, ARoundThatCouldEndNoneOfTheReservationsThatItFoundHasFai
   reader_.of_show = std::vector<Reservation>(1);  // of which the sagas know nothing
   reader_.of_show.front().saga.status = SagaStatus::kDone;
   reader_.of_show.front().id = ReservationId::Make(clock_.Now(), random_);
-  shows_.view.starts_at = clock_.Now() + std::chrono::hours(1);
   ASSERT_TRUE(Cancel());
   service_->StartWorking();
   EXPECT_TRUE(RunUntil([this] { return FailedRounds() == 1; }));
@@ -431,19 +478,75 @@ TEST_F(ShowServiceTest, ARoundThatCouldEndNoneOfTheReservationsThatItFoundHasFai
   EXPECT_EQ(CancellationNow().last_error, "reservation_not_found: there is no such reservation");
 }
 
+TEST_F(ShowServiceTest,
+       WhoCancelsOnceHerShowsCancellationIsAcceptedPaysNoFeeThoughTheSeatServiceHasNotHeardOfIt) {
+  Buy();
+  EXPECT_EQ(Quote()->returned.fee, 14);
+  shows_.cancel_error = Error{Code::kUnavailable, "database_unavailable", {}};
+  ASSERT_TRUE(Cancel());
+  EXPECT_EQ(Quote()->returned.fee, 0);
+  const auto one = GiveBack({1});
+  ASSERT_TRUE(one) << ErrorOf(one);
+  EXPECT_EQ(one->reservation->state, State::kConfirmed);
+  EXPECT_EQ(one->reservation->returned->amount, kSeats[0].price);
+  EXPECT_EQ(one->reservation->returned->fee, 0);
+  EXPECT_EQ(one->reservation->fees, 0);
+  const auto all = GiveBack({});
+  ASSERT_TRUE(all) << ErrorOf(all);
+  EXPECT_EQ(all->reservation->state, State::kCancelled);
+  EXPECT_EQ(all->reservation->returned->fee, 0);
+  EXPECT_EQ(all->reservation->fees, 0);
+  EXPECT_EQ(world_.balance, kBalance);
+}
+
+TEST_F(ShowServiceTest, WhoseShowsCancellationWasRefusedPaysTheFee) {
+  Buy();
+  shows_.cancel_error = Error{Code::kConflict, "show_state", "it has begun"};
+  EXPECT_EQ(Cancel()->state, CancellationState::kRunning) << "its first round finds that out";
+  service_->StartWorking();
+  ASSERT_TRUE(RunUntil([this] { return CancellationNow().state == CancellationState::kRefused; }));
+  StopWorking();
+  EXPECT_EQ(Quote()->returned.fee, 14);
+  const auto all = GiveBack({});
+  ASSERT_TRUE(all) << ErrorOf(all);
+  EXPECT_EQ(all->reservation->fees, 14);
+  EXPECT_EQ(world_.balance, kBalance - 14);
+}
+
 class SettledShowServiceTest : public ShowServiceTest {
  protected:
-  SettledShowServiceTest() : ShowServiceTest(milliseconds(0)) {}
+  SettledShowServiceTest() : ShowServiceTest({.settle = milliseconds(0)}) {}
 };
 
 TEST_F(SettledShowServiceTest, WhoIsRefusedWhileACancellationIsCountedIsNotSaidToWait) {
   reader_.came_late.emplace().state = State::kConfirming;
-  shows_.view.starts_at = clock_.Now() + std::chrono::hours(1);
   ASSERT_TRUE(Cancel());
   service_->StartWorking();
   EXPECT_TRUE(RunUntil([this] { return CancellationNow().state == CancellationState::kDone; }));
   StopWorking();
   EXPECT_EQ(CancellationNow().progress, CancellationProgress());
+}
+
+class BusyShowServiceTest : public ShowServiceTest {
+ protected:
+  BusyShowServiceTest() : ShowServiceTest({.max_works = 1}) {}
+};
+
+TEST_F(BusyShowServiceTest,
+       WhileOneShowsRoundRunsTheSaleOfTheNextEndsAndThoseWhoWaitForAThirdAreOfferedWhatIsFree) {
+  const uint64_t place = Join("mina", 1, "B").value().place;
+  ASSERT_TRUE(Cancel(kShow + 1));
+  shows_.hangs = kShow + 1;
+  service_->StartWorking();
+  ASSERT_TRUE(RunUntil([this] { return shows_.waits; }));
+  shows_.b_is_free = true;
+  EXPECT_TRUE(RunUntil([&] { return StateOf(place) == EntryState::kOffered; }));
+  ASSERT_TRUE(Cancel(kShow + 2));
+  EXPECT_TRUE(shows_.cancelled.contains(kShow + 2));
+  EXPECT_EQ(reader_.Work({kShow + 2, WorkKind::kCancellation}).value()->epoch, 0)
+      << "no round had room for it";
+  shows_.hangs.reset();
+  StopWorking();
 }
 
 }  // namespace

@@ -17,8 +17,8 @@ namespace boxoffice::reservation {
 class ShowStore {
  public:
   virtual ~ShowStore() = default;
-  // The rows that `keys` names and that exist, and up to keys.due_limit works with due_at ≤ now, oldest
-  // first.
+  // The rows that `keys` names and that exist, and of each kind in keys.due_limits up to so many works with
+  // due_at ≤ now, its oldest first.
   [[nodiscard]] virtual Result<ShowRows> Load(const ShowKeys& keys, Timestamp now) = 0;
   // Writes all in one transaction; or nothing, and says false: a row was not at its expected version. Error
   // kUnknown: the commit may have been done.

@@ -15,6 +15,7 @@
 #include "platform/sql/postgres_for_test.h"
 #include "services/reservation/service.h"
 #include "services/reservation/store_show_postgres.h"
+#include "services/reservation/testing_show_reader.h"
 #include "testing/postgres_server.h"
 #include "testing/wait.h"
 
@@ -37,7 +38,7 @@ class Willing final : public Participants {
     reservation.hold_expires_at = until + milliseconds(300'000);
     return Done();
   }
-  asio::awaitable<StepResult> KeepSeats(const Reservation&) override { return Done(); }
+  asio::awaitable<StepResult> KeepSeats(Reservation&) override { return Done(); }
   asio::awaitable<StepResult> ConfirmSeats(const Reservation&) override { return Done(); }
   asio::awaitable<StepResult> ReleaseSeats(const Reservation&) override { return Done(); }
   asio::awaitable<StepResult> ReleaseOnly(const Reservation&, std::vector<uint32_t>) override {
@@ -66,7 +67,7 @@ class Replica {
     service.limits.max_runs = 1'000;  // a server that was killed may be long in coming back
     service.limits.retry_for = milliseconds(60'000);
     service_ = std::make_unique<Service>(service, io_.get_executor(), *stores_.store, *stores_.reader,
-                                         participants_, *stores_.clock, random_, metrics_, [] {});
+                                         no_shows_, participants_, *stores_.clock, random_, metrics_, [] {});
     thread_ = std::thread([this] { io_.run(); });
   }
   ~Replica() {
@@ -100,6 +101,7 @@ class Replica {
   obs::Registry metrics_;
   Willing participants_;
   PostgresStores stores_;
+  EmptyShowReader no_shows_;
   asio::io_context io_{1};
   asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
   std::unique_ptr<Service> service_;

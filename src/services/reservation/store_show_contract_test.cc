@@ -162,20 +162,24 @@ TEST_P(ShowStoreContract, WhereOneRowHasMovedNothingIsWritten) {
   EXPECT_FALSE(Insert({Work(kWaits)}));
 }
 
-TEST_P(ShowStoreContract, WhatIsDueIsFoundOldestFirst) {
-  ShowWork late = Work(kWaits);
+TEST_P(ShowStoreContract, WhatIsDueOfAKindIsFoundOldestFirst) {
+  ShowWork late = Work({10, WorkKind::kWaitlist});
   late.due_at = kNow - milliseconds(1);
   ShowWork idle = Work({8, WorkKind::kWaitlist});
   idle.due_at.reset();
   ShowWork later = Work({9, WorkKind::kWaitlist});
   later.due_at = kNow + milliseconds(1);
-  ASSERT_TRUE(Insert({Work(kCancels), late, idle, later}));
+  ASSERT_TRUE(Insert({Work(kCancels), Work(kWaits), late, idle, later}));
   ShowKeys keys;
-  keys.due_limit = 10;
-  EXPECT_THAT(store().Load(keys, kNow).value().due, ElementsAre(kWaits, kCancels));
-  keys.due_limit = 1;
-  EXPECT_THAT(store().Load(keys, kNow).value().due, ElementsAre(kWaits));
-  keys.due_limit = 0;
+  const auto due = [&](uint32_t cancellations, uint32_t waitlists) {
+    keys.due_limits = {{WorkKind::kCancellation, cancellations}, {WorkKind::kWaitlist, waitlists}};
+    return store().Load(keys, kNow).value().due;
+  };
+  EXPECT_THAT(due(10, 10), ElementsAre(kCancels, late.key, kWaits));
+  EXPECT_THAT(due(0, 10), ElementsAre(late.key, kWaits)) << "of each kind as many as it may have";
+  EXPECT_THAT(due(10, 1), ElementsAre(kCancels, late.key));
+  EXPECT_THAT(due(0, 0), IsEmpty());
+  keys.due_limits.clear();
   EXPECT_THAT(store().Load(keys, kNow).value().due, IsEmpty());
 }
 

@@ -21,7 +21,7 @@ constexpr std::string_view kGetWorks =
     "FROM (SELECT unnest($1) AS show_id, unnest($2) AS kind) i JOIN show_work w USING (show_id, kind)";
 constexpr std::string_view kDue =
     "SELECT show_id, kind, version, epoch, due_at_ms, record FROM show_work WHERE due_at_ms <= $1 "
-    "ORDER BY due_at_ms LIMIT $2";
+    "AND kind = $2 ORDER BY due_at_ms LIMIT $3";
 constexpr std::string_view kGetEntries =
     "SELECT w.version, w.record FROM (SELECT unnest($1) AS show_id, unnest($2) AS place) i "
     "JOIN waitlist w USING (show_id, place)";
@@ -78,25 +78,25 @@ class PostgresShowStore final : public ShowStore {
   Result<ShowRows> Load(const ShowKeys& keys, Timestamp now) override {
     const auto first = [](const auto& key) { return key.first; };
     Batch batch;
-    batch.Add(kGetWorks, Column(keys.works, &WorkKey::show_id), Column(keys.works, &WorkKey::kind));
     batch.Add(kGetEntries, Column(keys.entries, first),
               Column(keys.entries, [](const EntryKey& key) { return key.second; }));
     batch.Add(kGetMembers, Column(keys.members, first),
               Column(keys.members, [](const MemberKey& key) -> std::string_view { return key.second; }));
-    batch.Add(kDue, ToUnixMs(now), keys.due_limit);
+    batch.Add(kGetWorks, Column(keys.works, &WorkKey::show_id), Column(keys.works, &WorkKey::kind));
+    for (const auto& [kind, limit] : keys.due_limits) batch.Add(kDue, ToUnixMs(now), kind, limit);
     BOXOFFICE_ASSIGN(const auto results, connection_->Read(batch));
     ShowRows rows;
-    for (const size_t place : {0, 3}) {
-      for (const Row row : results[place]) {
-        BOXOFFICE_ASSIGN(ShowWork work, WorkAt(row));
-        if (place == 3) rows.due.push_back(work.key);
-        rows.works[work.key] = std::move(work);
-      }
-    }
-    for (const size_t place : {1, 2}) {
+    for (const size_t place : {0, 1}) {
       for (const Row row : results[place]) {
         BOXOFFICE_ASSIGN(WaitlistEntry entry, EntryAt(row));
         rows.entries[{entry.show_id, entry.place}] = std::move(entry);
+      }
+    }
+    for (size_t place = 2; place < results.size(); ++place) {
+      for (const Row row : results[place]) {
+        BOXOFFICE_ASSIGN(ShowWork work, WorkAt(row));
+        if (place > 2) rows.due.push_back(work.key);
+        rows.works[work.key] = std::move(work);
       }
     }
     return rows;

@@ -39,7 +39,8 @@ SqliteShowStore::SqliteShowStore(sql::Database database)
       get_work_(database_.Prepare(
           fmt::format("SELECT {} FROM show_work WHERE show_id = ?1 AND kind = ?2", kWorkColumns))),
       due_(database_.Prepare(fmt::format(
-          "SELECT {} FROM show_work WHERE due_at_ms <= ?1 ORDER BY due_at_ms LIMIT ?2", kWorkColumns))),
+          "SELECT {} FROM show_work WHERE due_at_ms <= ?1 AND kind = ?2 ORDER BY due_at_ms LIMIT ?3",
+          kWorkColumns))),
       get_entry_(database_.Prepare("SELECT version, record FROM waitlist WHERE show_id = ?1 AND place = ?2")),
       get_member_(database_.Prepare(
           "SELECT version, record FROM waitlist WHERE user_id = ?2 AND show_id = ?1 AND state < 3")),
@@ -80,12 +81,13 @@ Result<ShowRows> SqliteShowStore::Load(const ShowKeys& keys, Timestamp now) {
   for (const auto& [show_id, user_id] : keys.members) {
     BOXOFFICE_TRY(ForEachRow(get_member_.Bind(show_id, user_id), take_entry));
   }
-  if (keys.due_limit == 0) return rows;
   const auto take_due = [&](const sql::Statement& row) -> Result<void> {
     rows.due.push_back({row.Int(0), static_cast<WorkKind>(row.Int(1))});
     return take_work(row);
   };
-  BOXOFFICE_TRY(ForEachRow(due_.Bind(ToUnixMs(now), keys.due_limit), take_due));
+  for (const auto& [kind, limit] : keys.due_limits) {
+    BOXOFFICE_TRY(ForEachRow(due_.Bind(ToUnixMs(now), kind, limit), take_due));
+  }
   return rows;
 }
 

@@ -1,4 +1,4 @@
-// What tests of the service share: a store in memory that fails as it is told, and a reader of nothing.
+// What tests of the service share: a store in memory that fails as it is told, and readers.
 #pragma once
 
 #include <algorithm>
@@ -15,6 +15,7 @@
 #include <gtest/gtest.h>
 
 #include "services/reservation/store_memory.h"
+#include "services/reservation/testing_show_reader.h"
 
 namespace boxoffice::reservation {
 
@@ -90,6 +91,16 @@ class EmptyReader : public Reader {
   Result<Page> ListSagas(std::optional<SagaStatus>, ReservationId, uint32_t) override { return Page(); }
   Result<std::vector<SagaCount>> CountSagas() override { return std::vector<SagaCount>(); }
   Result<Page> Scan(ReservationId, uint32_t) override { return Page(); }
+};
+
+// Finds the only one that there is.
+class OnlyReader final : public EmptyReader {
+ public:
+  explicit OnlyReader(SharedStore& store) : store_(store) {}
+  Result<std::optional<Reservation>> Get(ReservationId) override { return store_.Only(); }
+
+ private:
+  SharedStore& store_;
 };
 
 }  // namespace boxoffice::reservation

@@ -170,8 +170,8 @@ class SeatService {
   [[nodiscard]] Result<PriceNotePage> ListPriceNotes(int64_t show_id, int64_t before_id, size_t limit);
 
   // Reads the database, for the auditor. With show_id 0: every show's counts and no rows. Otherwise up to
-  // `limit` rows after `after`, and with after = 0 the show's counts. Errors: show_not_found,
-  // database_unavailable.
+  // `limit` rows after `after`, and with after = 0 the show's counts, read before them. Errors:
+  // show_not_found, database_unavailable.
   [[nodiscard]] Result<AuditPage> Audit(int64_t show_id, SeatNo after, size_t limit);
 
  private:

@@ -299,6 +299,15 @@ TEST_F(SeatServiceTest, ADatabaseThatIsGoneIsAnErrorAndShowsInHealth) {
   EXPECT_TRUE(service_->works());
 }
 
+// So what changes in between shows in the counts that the auditor reads behind its last page.
+TEST_F(SeatServiceTest, TheAuditCountsAShowsSeatsBeforeItListsThem) {
+  memory_.on_count = [this] { Run(HoldOf(1, {1})); };
+  const auto page = service_->Audit(1, 0, 10);
+  ASSERT_TRUE(page.has_value());
+  EXPECT_THAT(page->shows, SizeIs(1));
+  EXPECT_THAT(page->rows, SizeIs(1)) << "what was taken since it was counted";
+}
+
 TEST_F(SeatServiceTest, TheSweepTidiesRowsAndTellsOfIt) {
   Run(HoldOf(1, {1, 2}));
   clock_.Advance(5min);

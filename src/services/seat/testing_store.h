@@ -55,6 +55,7 @@ struct Memory {
   int news_loads = 0;
   std::function<void(int64_t id)> on_show;  // and once that show has been read
   int show_loads = 0;
+  std::function<void()> on_count;  // and once seats have been counted
 };
 
 template <typename Map, typename Key, Key Map::mapped_type::* kKey, typename Rows>
@@ -163,6 +164,7 @@ class MemoryStore final : public Store {
     return std::exchange(memory_.news, {});
   }
   Result<std::vector<CountedShow>> CountSeats(int64_t show_id, Timestamp) override {
+    if (memory_.on_count) memory_.on_count();
     return std::vector<CountedShow>{{show_id, {}}};
   }
   Result<std::vector<BlockNote>> LoadBlocks(int64_t, int64_t, size_t) override { return memory_.blocks; }

@@ -56,8 +56,9 @@ class Participants {
   // Holds reservation.seats, or chosen ones, at least until `until`; fills in seats, amount, currency and
   // hold_expires_at.
   virtual asio::awaitable<StepResult> HoldSeats(Reservation& reservation, Timestamp until) = 0;
-  // Undoes the saga's hold but for the seats, which stay held until hold_expires_at and no longer.
-  virtual asio::awaitable<StepResult> KeepSeats(const Reservation& reservation) = 0;
+  // Undoes the saga's hold but for the seats, which stay held until hold_expires_at and no longer. A seat
+  // replica of the version before keeps them for longer; then hold_expires_at says so.
+  virtual asio::awaitable<StepResult> KeepSeats(Reservation& reservation) = 0;
   virtual asio::awaitable<StepResult> ConfirmSeats(const Reservation& reservation) = 0;
   virtual asio::awaitable<StepResult> ReleaseSeats(const Reservation& reservation) = 0;
   // Frees these of its seats alone; none: leaves the saga's tombstone, and no more.

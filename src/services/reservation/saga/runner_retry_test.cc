@@ -42,7 +42,7 @@ class DeafQueue final : public Participants {
     co_return result;
   }
   asio::awaitable<StepResult> HoldSeats(Reservation&, Timestamp) override { return Done(); }
-  asio::awaitable<StepResult> KeepSeats(const Reservation&) override { return Done(); }
+  asio::awaitable<StepResult> KeepSeats(Reservation&) override { return Done(); }
   asio::awaitable<StepResult> ConfirmSeats(const Reservation&) override { return Done(); }
   asio::awaitable<StepResult> ReleaseSeats(const Reservation&) override { return Done(); }
   asio::awaitable<StepResult> ReleaseOnly(const Reservation&, std::vector<uint32_t>) override {

@@ -109,6 +109,9 @@ asio::awaitable<Result<Cancellation>> ShowService::Cancel(BeginCancellation comm
   scan_timer_.cancel();  // there is something to do
   Cancellation cancellation = std::get<ShowWork>(*outcome).cancellation;
   if (cancellation.state != CancellationState::kRunning) co_return cancellation;
+  // Its first round may have to wait for others, and nothing is sold meanwhile. That round asks again, and
+  // goes by what it is answered.
+  if (cancellation.closed_at == Timestamp()) (void)co_await shows_.Cancel(show_id);
   auto count = [this, show_id] { return CountProgress(reader_, show_id); };
   auto progress = co_await ReadOn(readers_, count);
   if (!progress) co_return std::unexpected(progress.error());
@@ -211,13 +214,24 @@ asio::awaitable<void> ShowService::ScanLoop() {
   }
 }
 
+// By kind: cancellations, whose rounds may be long, leave waitlists their places, and the other way round.
+std::map<WorkKind, uint32_t> ShowService::Room() const {
+  std::map<WorkKind, uint32_t> room;
+  for (const WorkKind kind : {WorkKind::kCancellation, WorkKind::kWaitlist}) {
+    const auto is_of_kind = [kind](const auto& running) { return running.first.kind == kind; };
+    const auto busy = static_cast<size_t>(std::ranges::count_if(running_, is_of_kind));
+    if (busy < config_.max_works) room[kind] = static_cast<uint32_t>(config_.max_works - busy);
+  }
+  return room;
+}
+
 // True: there may be more that is due.
 asio::awaitable<bool> ShowService::ClaimDue() {
-  if (running_.size() >= config_.max_works) co_return false;
+  const std::map<WorkKind, uint32_t> room = Room();
+  if (room.empty()) co_return false;
   ClaimWork claim;
   claim.owner = config_.owner;
-  claim.limit = static_cast<uint32_t>(config_.max_works - running_.size());
-  const size_t limit = claim.limit;
+  claim.limits = room;
   ShowCommand command = std::move(claim);
   auto outcome = co_await Write(std::move(command));
   if (!outcome) {
@@ -226,7 +240,10 @@ asio::awaitable<bool> ShowService::ClaimDue() {
     co_return false;
   }
   auto& works = std::get<ClaimedWork>(*outcome).works;
-  const bool more = works.size() == limit;
+  const bool more = std::ranges::any_of(room, [&works](const auto& of) {
+    const auto is_of_kind = [&of](const ShowWork& work) { return work.key.kind == of.first; };
+    return std::ranges::count_if(works, is_of_kind) == static_cast<ptrdiff_t>(of.second);
+  });
   for (ShowWork& work : works) asio::co_spawn(executor_, WorkOn(std::move(work)), asio::detached);
   co_return more;
 }

@@ -31,7 +31,8 @@ struct ShowServiceConfig {
   Policy policy;
   batch::Limits limits;
   milliseconds scan_every{1'000};
-  size_t max_works = 16;           // shows that this replica works on at once
+  // Shows that this replica cancels at once; and as many waitlists that it looks after.
+  size_t max_works = 16;
   size_t max_ended_at_once = 32;   // reservations of a cancelled show, by this replica
   milliseconds poll_every{1'000};  // from one look at what waits to the next
   // From the end of a cancelled show's sale until every replica of the seat service has heard of it: until
@@ -51,7 +52,8 @@ class ShowService {
   // Waits for reads that run.
   ~ShowService();
 
-  // Writes the intent and answers at once; the rest is done in the background. Again: the same cancellation.
+  // Writes the intent, asks once that the sale ends, and answers; the rest is done in the background, also
+  // where the seat service did not hear of it. Again: the same cancellation.
   // Errors: show_not_found, show_state (the show has begun), seat_unavailable.
   asio::awaitable<Result<Cancellation>> Cancel(BeginCancellation command);
   // Whoever's offer has ended has no place any more, also before the next look says so. While it is ending
@@ -87,6 +89,8 @@ class ShowService {
 
   asio::awaitable<void> ScanLoop();
   asio::awaitable<void> RenewLoop();
+  // How much more of each kind this replica may work on; none: nothing.
+  [[nodiscard]] std::map<WorkKind, uint32_t> Room() const;
   asio::awaitable<bool> ClaimDue();
   asio::awaitable<void> WorkOn(ShowWork work);
 

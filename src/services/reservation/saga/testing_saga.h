@@ -97,7 +97,7 @@ class World : public Participants {
     }
     co_return result;
   }
-  asio::awaitable<StepResult> KeepSeats(const Reservation& r) override {
+  asio::awaitable<StepResult> KeepSeats(Reservation& r) override {
     return Carry("keep-seats", [this, id = r.id, saga = r.saga.id, until = r.hold_expires_at] {
       const bool first = tombstones.insert({saga, "seats"}).second;
       if (first && seat_owner == id) held_until = std::min(held_until, until);
