@@ -297,7 +297,7 @@ test('a platform is added and tested, what it refuses is dead, and is sent again
   // One that asks to be left alone is said to, and until when.
   Object.assign(platform, { status: 503, headers: { 'Retry-After': '3600' } });
   await target.getByRole('button', { name: 'Send a test' }).click();
-  await target.getByText(/waiting\s+HTTP 503/).waitFor();
+  await until(async () => (await operator('GET', '/v1/admin/relay/targets')).body.items[0].paused_until, 'the platform to be left alone');
   await page.reload();
   await target.getByText('it asked to be left alone until').waitFor();
   // What waits for a platform is dead once it is off: not by one press.
