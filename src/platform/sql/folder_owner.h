@@ -1,3 +1,4 @@
+// Whose what root makes is.
 #pragma once
 
 #include <filesystem>
