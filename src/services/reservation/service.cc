@@ -275,8 +275,7 @@ asio::awaitable<Result<Answer>> Service::StillRunning(ReservationId id, bool sen
 
 asio::awaitable<Result<std::optional<Reservation>>> Service::Read(ReservationId id) {
   auto get = [this, id] { return reader_.Get(id); };
-  if (!readers_) co_return get();
-  auto found = co_await ReadOn(*readers_, get);
+  auto found = co_await ReadOn(readers_.get(), get);
   co_return found;
 }
 

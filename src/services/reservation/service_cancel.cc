@@ -15,13 +15,9 @@ namespace boxoffice::reservation {
 asio::awaitable<Result<CancelPolicy>> Service::PolicyNow(int64_t show_id) {
   Result<CancelPolicy> policy = co_await participants_.GetCancelPolicy(show_id);
   if (!policy) co_return std::unexpected(ErrorOfSeat(policy.error()));
+  if (policy->fee_per_seat == 0 && policy->fee_percent == 0) co_return policy;
   auto read = [this, show_id] { return show_reader_.Work({show_id, WorkKind::kCancellation}); };
-  Result<std::optional<ShowWork>> work;
-  if (readers_) {
-    work = co_await ReadOn(*readers_, read);
-  } else {
-    work = read();
-  }
+  const auto work = co_await ReadOn(readers_.get(), read);
   if (!work) co_return std::unexpected(work.error());
   const bool is_cancelled = *work && (*work)->cancellation.state != CancellationState::kRefused;
   if (is_cancelled) policy->fee_per_seat = policy->fee_percent = 0;

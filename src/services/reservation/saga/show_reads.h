@@ -21,4 +21,12 @@ boost::asio::awaitable<std::invoke_result_t<Read&>> ReadOn(Pool& pool, Read& rea
   co_return result;
 }
 
+// The same where there may be no pool: then `read` runs at once.
+template <typename Pool, typename Read>
+boost::asio::awaitable<std::invoke_result_t<Read&>> ReadOn(Pool* pool, Read& read) {
+  if (pool == nullptr) co_return read();
+  auto result = co_await ReadOn(*pool, read);
+  co_return result;
+}
+
 }  // namespace boxoffice::reservation
