@@ -1,6 +1,5 @@
 #include "boxoffice/move_flags.h"
 
-#include <csignal>
 #include <cstdlib>
 
 #include <CLI/Config.hpp>
@@ -8,6 +7,8 @@
 #include <boost/json.hpp>
 #include <fmt/format.h>
 #include <unistd.h>
+
+#include "boxoffice/signals.h"
 
 namespace boxoffice::cli {
 namespace {
@@ -78,10 +79,7 @@ Result<void> ChoosePlaces(MoveOptions& options) {
 
 void LeaveNoFileAtSignal(std::span<const std::filesystem::path> files) {
   for (const std::filesystem::path& file : files) Unfinished().push_back(file.string());
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
-    // What is ignored stays so, as of what runs in the background of a script, or under nohup.
-    if (std::signal(signal, RemoveAndEnd) == SIG_IGN) std::signal(signal, SIG_IGN);
-  }
+  for (const int signal : kEndingSignals) HandleUnlessIgnored(signal, RemoveAndEnd);
 }
 
 void PrintMoved(const MoveOptions& options, std::string_view done, const std::vector<Moved>& moved) {

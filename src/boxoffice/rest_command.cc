@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <iterator>
 #include <utility>
 
 #include <CLI/Config.hpp>
@@ -19,6 +20,7 @@
 
 #include "base/text.h"
 #include "boxoffice/commands.h"
+#include "boxoffice/signals.h"
 
 namespace boxoffice::cli {
 namespace {
@@ -73,20 +75,16 @@ class KeyAtSignal {
  public:
   explicit KeyAtSignal(const std::string& key) {
     ToldAtSignal() = fmt::format("boxoffice: interrupted{}\n", HowToRepeat(key));
-    for (auto& [signal, before] : before_) {
-      before = std::signal(signal, TellAndEnd);
-      // What is ignored stays so, as of what runs in the background of a script, or under nohup.
-      if (before == SIG_IGN) std::signal(signal, SIG_IGN);
-    }
+    for (size_t i = 0; i < before_.size(); ++i)
+      before_[i] = HandleUnlessIgnored(kEndingSignals[i], TellAndEnd);
   }
   KeyAtSignal(const KeyAtSignal&) = delete;
   ~KeyAtSignal() {
-    for (const auto& [signal, before] : before_) std::signal(signal, before);
+    for (size_t i = 0; i < before_.size(); ++i) std::signal(kEndingSignals[i], before_[i]);
   }
 
  private:
-  std::array<std::pair<int, void (*)(int)>, 3> before_{
-      {{SIGINT, SIG_DFL}, {SIGTERM, SIG_DFL}, {SIGHUP, SIG_DFL}}};
+  std::array<SignalHandler, std::size(kEndingSignals)> before_{};
 };
 
 // A POST of a command that takes --key has one, whether it was given or not.
@@ -293,8 +291,7 @@ json::object ReadAmounts(std::string_view option, std::string_view form,
 }
 
 void EndAtInterrupt() {
-  const auto before = std::signal(SIGINT, [](int) { std::_Exit(kExitOk); });
-  if (before == SIG_IGN) std::signal(SIGINT, SIG_IGN);  // as of what runs in the background of a script
+  HandleUnlessIgnored(SIGINT, [](int) { std::_Exit(kExitOk); });
 }
 
 void Pause(std::chrono::milliseconds time) {
