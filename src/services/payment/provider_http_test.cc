@@ -85,6 +85,17 @@ class HttpProviderTest : public ::testing::Test {
                              [&heard](ProviderAnswer answer) { heard.set_value(std::move(answer)); });
     return heard.get_future().get();
   }
+  // What is logged as a warning of 20 questions, and how many seconds they take.
+  std::pair<std::string, int64_t> AskOften() {
+    obs::SetLogLevel(obs::Level::kWarning);
+    const auto began = std::chrono::steady_clock::now();
+    ::testing::internal::CaptureStderr();
+    for (int i = 0; i < 20; ++i) Ask(&Provider::Query, Request());
+    std::string log = ::testing::internal::GetCapturedStderr();
+    const auto took = std::chrono::steady_clock::now() - began;
+    obs::SetLogLevel(obs::Level::kInfo);
+    return {std::move(log), std::chrono::duration_cast<std::chrono::seconds>(took).count()};
+  }
   ProviderRequest Request() {
     return {.reservation = reservation_,
             .attempt = 2,
@@ -161,18 +172,11 @@ TEST_F(HttpProviderTest, OnlyWhatIsSaidForCertainIsAVerdict) {
 }
 
 TEST_F(HttpProviderTest, OfAnswersThatSayNothingAWarningASecondTells) {
-  obs::SetLogLevel(obs::Level::kWarning);
   Answers(500, "{}");
-  const auto began = std::chrono::steady_clock::now();
-  ::testing::internal::CaptureStderr();
-  for (int i = 0; i < 20; ++i) Ask(&Provider::Query, Request());
-  const std::string log = ::testing::internal::GetCapturedStderr();
-  const auto seconds =
-      std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - began);
-  obs::SetLogLevel(obs::Level::kInfo);
+  const auto [log, seconds] = AskOften();
   EXPECT_THAT(log, HasSubstr(R"("event":"payment_acquirer_answer_unusable")"));
   EXPECT_THAT(log, HasSubstr(R"("status":"500","why":"status","others":"0")"));
-  EXPECT_LE(std::ranges::count(log, '\n'), 1 + seconds.count());
+  EXPECT_LE(std::ranges::count(log, '\n'), 1 + seconds);
 }
 
 TEST_F(HttpProviderTest, WhereNobodyAnswersAWarningASecondTells) {
@@ -180,18 +184,11 @@ TEST_F(HttpProviderTest, WhereNobodyAnswersAWarningASecondTells) {
   config.url = "http://127.0.0.1:1";
   config.timeout = 20s;  // it is refused at once
   provider_ = *HttpProvider::Make(config, metrics_);
-  obs::SetLogLevel(obs::Level::kWarning);
-  const auto began = std::chrono::steady_clock::now();
-  ::testing::internal::CaptureStderr();
-  for (int i = 0; i < 20; ++i) Ask(&Provider::Query, Request());
-  const std::string log = ::testing::internal::GetCapturedStderr();
-  const auto seconds =
-      std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - began);
-  obs::SetLogLevel(obs::Level::kInfo);
+  const auto [log, seconds] = AskOften();
   const auto lines =
       std::ranges::distance(std::views::split(log, std::string_view("payment_acquirer_unreachable"))) - 1;
   EXPECT_GE(lines, 1);
-  EXPECT_LE(lines, 1 + seconds.count());
+  EXPECT_LE(lines, 1 + seconds);
 }
 
 TEST_F(HttpProviderTest, NotFoundIsAnAnswerToAQueryAndNoneToAnApproval) {

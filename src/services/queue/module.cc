@@ -24,7 +24,6 @@ using SteadyClock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds kPoll{100};  // for the lead, of whoever stands by
 // What callers have under way has ended within this, and they have hung up, but for those that are gone.
 constexpr std::chrono::milliseconds kHandOver{2'000};
-constexpr int kRenewals = 5;  // in a lease
 // How old what a process that stands by knows of the shows may be, should it find the store emptied when it
 // leads.
 constexpr std::chrono::milliseconds kRemember{5'000};

@@ -69,6 +69,9 @@ class History {
   [[nodiscard]] virtual Result<void> Freeze() = 0;
 };
 
+// How often whoever leads renews the lead in the time of a lease.
+inline constexpr int kRenewals = 5;
+
 // Which of the processes on one store serves, for presence, renewals and the bucket of a show are in the
 // memory of one: a lease, by the clock of the store. Belongs to one thread at a time. Every method may fail
 // with database_unavailable: it may have been done; ask again.

@@ -23,7 +23,6 @@ using archive::Value;
 constexpr int64_t kPage = 5'000;
 constexpr milliseconds kLook{100};
 constexpr int kLooks = 80;                // longer than a lease
-constexpr int kRenewals = 5;              // in a lease
 constexpr size_t kSaveSessions = 20'000;  // one script of Redis, well within its time
 
 const Table& ShowTable() {

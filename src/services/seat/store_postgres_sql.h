@@ -29,9 +29,8 @@ constexpr std::string_view kLoadSeats =
     " FROM (SELECT unnest($1) AS show_id, unnest($2) AS seat_no) i JOIN seat USING (show_id, seat_no)";
 
 constexpr std::string_view kLoadShowRows =
-    "SELECT id, phase, first_sold_at_ms, sold_out_at_ms FROM (SELECT unnest($1) AS id) i JOIN show USING "
-    "(id) "
-    "ORDER BY id";
+    "SELECT id, phase, first_sold_at_ms, sold_out_at_ms "
+    "FROM (SELECT unnest($1) AS id) i JOIN show USING (id) ORDER BY id";
 
 // Rows of version 0 are inserted, others updated if they still have the version that was loaded. Rows are
 // taken, and so locked, in the order of the arrays, which are sorted.
