@@ -1,5 +1,6 @@
 #include "platform/dns/lookup.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -117,6 +118,12 @@ struct Lookup::Shared {
   bool stopping = false;
 };
 
+// The mutex is held.
+Result<Lookup::Addresses> Lookup::AnswerOf(const Waiter& waiter) {
+  if (waiter.answer) return *waiter.answer;
+  return LookupFailed("no answer in time");
+}
+
 // Takes one who waits no longer out, also where its coroutine is destroyed while it waits.
 class Lookup::Leaving {
  public:
@@ -131,8 +138,7 @@ class Lookup::Leaving {
   }
   [[nodiscard]] Result<Addresses> Answer() const {
     const std::scoped_lock lock(shared_->mutex);
-    if (waiter_->answer) return *waiter_->answer;
-    return LookupFailed("no answer in time");
+    return AnswerOf(*waiter_);
   }
 
  private:
@@ -212,18 +218,36 @@ asio::awaitable<Result<Lookup::Addresses>> Lookup::Resolve(std::string host, Bel
   co_return answer;
 }
 
+std::vector<Result<Lookup::Addresses>> Lookup::ResolveAllBy(std::span<const std::string> hosts,
+                                                            std::chrono::steady_clock::time_point deadline) {
+  std::vector<Result<Addresses>> answers;
+  std::vector<std::shared_ptr<Waiter>> waiters(hosts.size());
+  std::deque<Leaving> leaving;
+  for (size_t i = 0; i < hosts.size(); ++i) {
+    std::optional<Addresses> itself = ReadAddress(hosts[i]);
+    answers.emplace_back(std::move(itself).value_or(Addresses()));
+    if (!answers[i]->empty()) continue;
+    auto waiter = std::make_shared<Waiter>(-1);
+    if (const Result<void> queued = Enqueue(hosts[i], waiter); !queued) {
+      answers[i] = std::unexpected(queued.error());
+      continue;
+    }
+    leaving.emplace_back(shared_, hosts[i], waiter);
+    waiters[i] = std::move(waiter);
+  }
+  const auto is_answered = [](const std::shared_ptr<Waiter>& waiter) { return !waiter || waiter->answer; };
+  std::unique_lock lock(shared_->mutex);
+  (void)shared_->answered.wait_until(
+      lock, deadline, [&] { return shared_->stopping || std::ranges::all_of(waiters, is_answered); });
+  for (size_t i = 0; i < hosts.size(); ++i) {
+    if (waiters[i]) answers[i] = AnswerOf(*waiters[i]);
+  }
+  return answers;
+}
+
 Result<Lookup::Addresses> Lookup::ResolveBy(const std::string& host,
                                             std::chrono::steady_clock::time_point deadline) {
-  if (std::optional<Addresses> itself = ReadAddress(host)) return *std::move(itself);
-  const auto waiter = std::make_shared<Waiter>(-1);
-  BOXOFFICE_TRY(Enqueue(host, waiter));
-  const Leaving leaving(shared_, host, waiter);
-  {
-    std::unique_lock lock(shared_->mutex);
-    (void)shared_->answered.wait_until(lock, deadline,
-                                       [&] { return waiter->answer.has_value() || shared_->stopping; });
-  }
-  return leaving.Answer();
+  return std::move(ResolveAllBy(std::span(&host, 1), deadline).front());
 }
 
 }  // namespace boxoffice::dns

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -48,6 +49,9 @@ class Lookup {
   // same, and lookup_failed where the time is over.
   [[nodiscard]] Result<Addresses> ResolveBy(const std::string& host,
                                             std::chrono::steady_clock::time_point deadline);
+  // The same of several, at once, in their order: each has all of the time.
+  [[nodiscard]] std::vector<Result<Addresses>> ResolveAllBy(std::span<const std::string> hosts,
+                                                            std::chrono::steady_clock::time_point deadline);
 
   static constexpr size_t kThreads = 8;  // so many hosts that hang hold up the others
   static constexpr size_t kMaxHosts = 1'000;
@@ -56,6 +60,7 @@ class Lookup {
   struct Waiter;
   struct Shared;
   class Leaving;
+  [[nodiscard]] static Result<Addresses> AnswerOf(const Waiter& waiter);
   [[nodiscard]] Result<std::shared_ptr<Waiter>> Ask(const std::string& host, Bell& bell);
   [[nodiscard]] Result<void> Enqueue(const std::string& host, const std::shared_ptr<Waiter>& waiter);
 

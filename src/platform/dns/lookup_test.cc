@@ -7,6 +7,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -139,6 +140,24 @@ TEST_F(LookupTest, WhoBlocksWaitsForTheAnswerAndNotPastItsDeadline) {
   Release();
   ASSERT_TRUE(IsReady(waits));
   EXPECT_EQ(waits.get()->at(0).to_string(), "10.0.0.7");
+}
+
+// Where each takes long, those that come one after the other would find no time left.
+TEST_F(LookupTest, SeveralAreLookedUpAtOnceAndEachHasAllOfTheTime) {
+  const std::vector<std::string> hosts{"hangs.example", "127.0.0.1", "quick.example", "hangs.example"};
+  const auto ask = [&](std::chrono::milliseconds timeout) {
+    return lookup_.ResolveAllBy(hosts, std::chrono::steady_clock::now() + timeout);
+  };
+  const auto in_vain = ask(1s);
+  ASSERT_EQ(in_vain.size(), hosts.size());
+  EXPECT_EQ(in_vain[0].error().reason, "lookup_failed");
+  EXPECT_EQ(in_vain[1]->at(0).to_string(), "127.0.0.1");
+  EXPECT_EQ(Asked("quick.example"), 1) << "while another hangs";
+  EXPECT_EQ(in_vain[3].error().reason, "lookup_failed");
+  auto all = std::async(std::launch::async, ask, 60s);
+  Release();
+  ASSERT_EQ(all.wait_for(60s), std::future_status::ready);
+  for (const Answer& answer : all.get()) EXPECT_TRUE(answer.has_value());
 }
 
 TEST_F(LookupTest, OneWhoseIoContextIsGoneIsForgotten) {

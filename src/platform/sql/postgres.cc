@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <map>
 #include <set>
 #include <utility>
@@ -11,20 +10,15 @@
 #include <libpq-fe.h>
 #include <poll.h>
 
-#include "base/big_endian.h"
 #include "base/random.h"
+#include "platform/dns/lookup.h"
+#include "platform/sql/postgres_hosts.h"
 
 namespace boxoffice::sql::pg {
 namespace {
 
 using SteadyClock = std::chrono::steady_clock;
 constexpr int kBinary = 1;
-
-// NULL has no bytes and reads as 0.
-template <typename T>
-T FromNetwork(std::string_view bytes) {
-  return bytes.empty() ? 0 : ReadBigEndian<T>(bytes);
-}
 
 // Without the line breaks and carets that libpq makes for terminals.
 std::string OneLine(const char* message) {
@@ -86,104 +80,6 @@ bool IsUniqueViolation(const PGresult* result) {
 
 }  // namespace
 
-namespace internal {
-
-void AppendInt32(std::string& out, int32_t value) { AppendBigEndian(out, value); }
-void AppendInt64(std::string& out, int64_t value) { AppendBigEndian(out, value); }
-void AppendDouble(std::string& out, double value) { AppendBigEndian(out, std::bit_cast<int64_t>(value)); }
-
-// PostgreSQL's array_recv: dimensions, whether there are nulls (not used), type, then length and lower bound
-// of the one dimension.
-std::string ArrayHead(Type element, size_t count) {
-  std::string head;
-  AppendInt32(head, count == 0 ? 0 : 1);
-  AppendInt32(head, 0);
-  AppendInt32(head, static_cast<int32_t>(element));
-  if (count == 0) return head;
-  AppendInt32(head, static_cast<int32_t>(count));
-  AppendInt32(head, 1);
-  return head;
-}
-
-uint32_t ArrayOid(Type element) {
-  switch (element) {
-    case Type::kBool:
-      return 1000;
-    case Type::kBytes:
-      return 1001;
-    case Type::kInt:
-      return 1016;
-    case Type::kText:
-      return 1009;
-    case Type::kDouble:
-      return 1022;
-    case Type::kUuid:
-      return 2951;
-  }
-  return 0;
-}
-
-}  // namespace internal
-
-std::string_view Row::Raw(int column) const {
-  return {PQgetvalue(result_, index_, column), static_cast<size_t>(PQgetlength(result_, index_, column))};
-}
-
-int64_t Row::Int(int column) const {
-  const std::string_view raw = Raw(column);
-  switch (PQftype(result_, column)) {
-    case 20:
-      return FromNetwork<int64_t>(raw);
-    case 23:
-      return FromNetwork<int32_t>(raw);
-    case 21:
-      return FromNetwork<int16_t>(raw);
-    default:
-      CHECK(false, "column {} has type {}, not an integer; cast it to bigint", PQfname(result_, column),
-            PQftype(result_, column));
-      return 0;
-  }
-}
-
-bool Row::Bool(int column) const {
-  CHECK(PQftype(result_, column) == 16, "column {} is not a boolean", PQfname(result_, column));
-  const std::string_view raw = Raw(column);
-  return !raw.empty() && raw[0] != 0;
-}
-
-double Row::Double(int column) const {
-  CHECK(PQftype(result_, column) == 701, "column {} is not a float8", PQfname(result_, column));
-  return std::bit_cast<double>(FromNetwork<int64_t>(Raw(column)));
-}
-
-std::string_view Row::Text(int column) const {
-  const uint32_t type = PQftype(result_, column);
-  CHECK(type == 25 || type == 17 || type == 1043, "column {} has type {}, not text or bytea",
-        PQfname(result_, column), type);
-  return Raw(column);
-}
-
-std::string_view Row::UuidBytes(int column) const {
-  CHECK(PQftype(result_, column) == 2950, "column {} is not a uuid", PQfname(result_, column));
-  return Raw(column);
-}
-
-bool Row::IsNull(int column) const { return PQgetisnull(result_, index_, column) == 1; }
-
-void Rows::Clear::operator()(pg_result* result) const { PQclear(result); }
-Rows::Rows(pg_result* result) : result_(result) {}
-size_t Rows::size() const { return static_cast<size_t>(PQntuples(result_.get())); }
-Row Rows::operator[](size_t index) const {
-  CHECK(index < size(), "row {} of {}", index, size());
-  return {result_.get(), static_cast<int>(index)};
-}
-int64_t Rows::affected() const {
-  int64_t count = 0;
-  for (const char* digit = PQcmdTuples(result_.get()); *digit != 0; ++digit)
-    count = count * 10 + (*digit - '0');
-  return count;
-}
-
 struct Connection::State {
   Config config;
   PGconn* conn = nullptr;
@@ -192,6 +88,7 @@ struct Connection::State {
   std::map<std::string, std::string, std::less<>> names;
   std::set<std::string, std::less<>> prepared;
   bool warned = false;      // the server warned during this round trip
+  bool unsettled = false;   // a commit has ended unknown, and none was waited for since
   bool row_exists = false;  // an INSERT of it found its key taken
   SteadyClock::time_point tolerant_until{};
   uint64_t generation = 0;  // grows with each connection made
@@ -255,6 +152,23 @@ Result<std::unique_ptr<Connection>> Connection::Open(Config config) {
   return connection;
 }
 
+Result<void> Connection::EnsureReady() {
+  BOXOFFICE_TRY(EnsureConnected());
+  if (!state_->unsettled) return {};
+  // The commit of what is written to the log waits for the disk and for the synchronous standby, and all that
+  // stands before it in the log is there then, too.
+  Batch marker;
+  marker.Add("SELECT pg_logical_emit_message(true, 'boxoffice', '')");
+  const auto settled = RoundTrip(marker.items_, Ends::kTransaction);
+  // Where the function is forbidden, nothing is found out so, and nobody is to wait for it.
+  if (!settled && settled.error().reason != "sql_error") {
+    state_->Close();  // a server that has become a standby fails it for as long as it is one
+    return Fail(Code::kUnavailable, "database_unavailable", settled.error().detail);
+  }
+  state_->unsettled = false;
+  return {};
+}
+
 Result<void> Connection::EnsureConnected() {
   State& state = *state_;
   if (state.conn != nullptr) return {};
@@ -279,8 +193,11 @@ Result<void> Connection::Connect() {
   State& state = *state_;
   const std::string connect_timeout = std::to_string(state.config.connect_timeout.count());
   const std::string user_timeout = std::to_string(state.config.answer_timeout.count());
-  // In order, the later wins: what the URL says, but for the name, by which it is known who is there.
-  const std::array<std::pair<const char*, const char*>, 10> settings = {{
+  dns::Lookup& lookup = state.config.lookup != nullptr ? *state.config.lookup : dns::Lookup::OfProcess();
+  BOXOFFICE_ASSIGN(const Hosts hosts, LookUpHosts(state.config.url, state.config.connect_timeout, lookup));
+  // In order, the later wins, unless it is empty: what the URL says, but for its hosts, which are looked up,
+  // and the name, by which it is known who is there.
+  const std::array<std::pair<const char*, const char*>, 13> settings = {{
       {"connect_timeout", connect_timeout.c_str()},
       {"client_encoding", "UTF8"},
       {"keepalives", "1"},
@@ -290,6 +207,9 @@ Result<void> Connection::Connect() {
       {"tcp_user_timeout", user_timeout.c_str()},
       {"target_session_attrs", "read-write"},
       {"dbname", state.config.url.c_str()},
+      {"host", hosts.names.c_str()},
+      {"hostaddr", hosts.addresses.c_str()},
+      {"port", hosts.ports.c_str()},
       {"application_name", state.config.application_name.c_str()},
   }};
   std::array<const char*, settings.size() + 1> names{};
@@ -331,8 +251,13 @@ Result<void> Connection::Connect() {
 
 std::unexpected<Error> Connection::Lost(bool commit_sent, std::string detail) {
   state_->Close();
-  if (commit_sent) return Fail(Code::kUnknown, "commit_unknown", std::move(detail));
+  if (commit_sent) return Unknown(std::move(detail));
   return Fail(Code::kUnavailable, "database_unavailable", std::move(detail));
+}
+
+std::unexpected<Error> Connection::Unknown(std::string detail) {
+  state_->unsettled = true;
+  return Fail(Code::kUnknown, "commit_unknown", std::move(detail));
 }
 
 // Whether the server has closed the connection while nothing was asked of it.
@@ -428,17 +353,16 @@ Result<std::vector<Rows>> Connection::RoundTrip(std::span<const Batch::Item> ite
   if ((state.took_writes && state.SaysReadOnly()) || (error && IsOfReadOnly(*error))) state.Close();
   if (error) return std::unexpected(*std::move(error));
   // A commit that stopped waiting for its synchronous standby succeeds with a warning.
-  if (commits && state.warned)
-    return Fail(Code::kUnknown, "commit_unknown", "the commit ended with a warning");
+  if (commits && state.warned) return Unknown("the commit ended with a warning");
   return results;
 }
 
 Result<std::vector<Rows>> Connection::Read(const Batch& batch) {
   const bool connected = state_->conn != nullptr;
-  BOXOFFICE_TRY(EnsureConnected());
+  BOXOFFICE_TRY(EnsureReady());
   auto rows = RoundTrip(batch.items_, Ends::kNothing);
   if (!connected || state_->conn != nullptr) return rows;
-  BOXOFFICE_TRY(EnsureConnected());
+  BOXOFFICE_TRY(EnsureReady());
   return RoundTrip(batch.items_, Ends::kNothing);
 }
 
@@ -452,14 +376,14 @@ bool Connection::MayBeRunAgain(std::span<const Batch::Item> items, const Result<
 }
 
 Result<std::vector<Rows>> Connection::Write(const Batch& batch) {
-  BOXOFFICE_TRY(EnsureConnected());
+  BOXOFFICE_TRY(EnsureReady());
   auto results = RoundTrip(batch.items_, Ends::kTransaction, Begins::kTransaction);
   if (MayBeRunAgain(batch.items_, results)) return RoundTrip(batch.items_, Ends::kTransaction);
   return results;
 }
 
 Result<void> Connection::Execute(std::string_view script, milliseconds timeout, milliseconds lock_timeout) {
-  BOXOFFICE_TRY(EnsureConnected());
+  BOXOFFICE_TRY(EnsureReady());
   State& state = *state_;
   if (FoundDead()) return Lost(false, "the server has closed the connection");
   // The server has the COMMIT already: it looks now and then whether this process is there still.
@@ -566,7 +490,7 @@ Result<std::vector<Rows>> Transaction::Run(const Batch& batch) {
     failed_ = !results;
     return results;
   }
-  BOXOFFICE_TRY(connection_.EnsureConnected());
+  BOXOFFICE_TRY(connection_.EnsureReady());
   Batch with_begin;
   with_begin.Add("BEGIN");
   with_begin.items_.insert(with_begin.items_.end(), batch.items_.begin(), batch.items_.end());

@@ -35,13 +35,17 @@
 //   before a COMMIT was sent. Nothing was done.
 //   A server that has become read-only is left: the next call connects anew, to whichever takes writes.
 // - kUnavailable, transaction_conflict: deadlock or serialization failure. Nothing was done; run again.
-// - kUnknown, commit_unknown: lost, or no answer in time, once the COMMIT had been sent.
+// - kUnknown, commit_unknown: lost, or no answer in time, once the COMMIT had been sent; or the server no
+//   longer waited for its synchronous standby. The connection's next call waits, as a commit does, until all
+//   that was committed before is on disk and at the standby, and is database_unavailable where that takes too
+//   long: so what it finds done can be relied on.
 // - kConflict, constraint: a constraint was broken. Nothing was done.
 // - kInvalidArgument, invalid_value: a value that the column's type can't hold. Nothing was done.
 // - kInternal, sql_error: the SQL is wrong, or a table is missing. Nothing was done.
 //
 // No call hangs: a round trip ends within Config::answer_timeout (a frozen server, a dead network), and a
-// connection attempt within connect_timeout for each host of the URL.
+// connection attempt within connect_timeout to look up the hosts of the URL, and as much for each of their
+// addresses.
 #pragma once
 
 #include <chrono>
@@ -65,6 +69,10 @@
 
 struct pg_conn;
 struct pg_result;
+
+namespace boxoffice::dns {
+class Lookup;
+}
 
 namespace boxoffice::sql::pg {
 
@@ -99,6 +107,7 @@ struct Config {
   // After a failed attempt to connect; doubles up to the maximum, with jitter. Until then calls fail at once.
   milliseconds backoff{20};
   milliseconds max_backoff{2'000};
+  dns::Lookup* lookup = nullptr;  // outlives the connection; null: that of the process
 };
 
 // Text stored as bytea.
@@ -407,6 +416,8 @@ class Connection {
   // Whether a round trip begins with its transaction, so that it may be run once more with tolerant inserts.
   enum class Begins { kNothing, kTransaction };
   explicit Connection(Config config);
+  // Connected, and no commit that ended unknown is to be waited for (commit_unknown, above).
+  [[nodiscard]] Result<void> EnsureReady();
   [[nodiscard]] Result<void> EnsureConnected();
   [[nodiscard]] Result<void> Connect();
   [[nodiscard]] Result<std::vector<Rows>> RoundTrip(std::span<const Batch::Item> items, Ends ends,
@@ -417,6 +428,7 @@ class Connection {
   [[nodiscard]] Result<void> SendAll(std::span<const Batch::Item> items, bool tolerant,
                                      std::vector<std::string_view>& sent);
   [[nodiscard]] std::unexpected<Error> Lost(bool commit_sent, std::string detail);
+  [[nodiscard]] std::unexpected<Error> Unknown(std::string detail);
   [[nodiscard]] Result<void> ApplyMigration(const Migration& migration);
   [[nodiscard]] bool FoundDead();
   std::unique_ptr<State> state_;

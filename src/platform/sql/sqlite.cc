@@ -25,6 +25,15 @@ std::unexpected<Error> DatabaseError(sqlite3* db, int code) {
   return Fail(Code::kUnavailable, "database_unavailable", message);
 }
 
+// Whether a COMMIT that failed so may be whole in the WAL, and is found there by who opens the file after a
+// crash or a clean stop: it was written, but the fsync failed, or the WAL's index could not grow to take it
+// in. So it is for all but what comes before its last frame is written.
+bool MayBeInTheWal(int code) {
+  const int kind = code & 0xff;
+  return kind != SQLITE_FULL && kind != SQLITE_BUSY && kind != SQLITE_CONSTRAINT && kind != SQLITE_ERROR &&
+         code != SQLITE_IOERR_WRITE;
+}
+
 // Several processes may create one file together. The switch takes the whole file for a moment, and SQLite
 // does not wait for that by itself: two that read and both want to write would wait for each other.
 Result<void> SwitchToWal(Database& database, sqlite3* db) {
@@ -241,10 +250,8 @@ Result<Transaction> Transaction::Begin(Database& database) {
 Result<void> Transaction::Commit() {
   CHECK(database_ != nullptr, "a transaction is committed once");
   if (auto committed = database_->Execute("COMMIT"); !committed) {
-    // All is written by then, and so may be found by who opens the file after a crash.
-    const bool unsynced = sqlite3_extended_errcode(database_->handle_->db) == SQLITE_IOERR_FSYNC;
-    if (unsynced) return Fail(Code::kUnknown, "commit_unknown", std::move(committed.error().detail));
-    return committed;
+    if (!MayBeInTheWal(sqlite3_extended_errcode(database_->handle_->db))) return committed;
+    return Fail(Code::kUnknown, "commit_unknown", std::move(committed.error().detail));
   }
   database_ = nullptr;
   lock_.unlock();

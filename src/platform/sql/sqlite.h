@@ -165,7 +165,8 @@ class Transaction {
   Transaction& operator=(Transaction&&) = delete;
   ~Transaction();
   // After success the work is durable (as the connection's Durability says). Errors: database_unavailable:
-  // the work is undone; commit_unknown (kUnknown): fsync failed, after which a crash may bring it back.
+  // the work is undone; commit_unknown (kUnknown): it was written, but the fsync failed, or there was no room
+  // for the index of the WAL. Nobody sees it then, but who opens the file anew, after a crash or not, may.
   [[nodiscard]] Result<void> Commit();
 
  private:

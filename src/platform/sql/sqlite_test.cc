@@ -82,61 +82,121 @@ TEST_F(SqliteTest, CommittedTransactionIsSeenByAnotherConnection) {
   EXPECT_EQ(count.Int(0), 1);
 }
 
-// SQLite's files, whose fsync fails while `failing` is set.
-class FailingSync {
+// SQLite's files, in which one thing fails.
+class FailingFiles {
  public:
-  FailingSync() {
+  enum class Fault { kNone, kSync, kWrite, kIndexGrows };
+  FailingFiles() {
     original = sqlite3_vfs_find(nullptr);
     vfs_ = *original;
-    vfs_.zName = "failing_sync";
+    vfs_.zName = "failing_files";
     vfs_.xOpen = Open;
     sqlite3_vfs_register(&vfs_, /*makeDflt=*/1);
   }
-  ~FailingSync() {
+  ~FailingFiles() {
+    fault = Fault::kNone;
     sqlite3_vfs_unregister(&vfs_);
     sqlite3_vfs_register(original, /*makeDflt=*/1);
   }
-  FailingSync(const FailingSync&) = delete;
-  FailingSync& operator=(const FailingSync&) = delete;
+  FailingFiles(const FailingFiles&) = delete;
+  FailingFiles& operator=(const FailingFiles&) = delete;
 
-  static inline bool failing = false;
+  static inline Fault fault = Fault::kNone;
 
  private:
   static int Open(sqlite3_vfs*, const char* name, sqlite3_file* file, int flags, int* out_flags) {
     const int rc = original->xOpen(original, name, file, flags, out_flags);
     if (rc != SQLITE_OK || file->pMethods == nullptr) return rc;
-    // By those that they stand for, which differ by the kind of file; SQLite's all sync alike.
+    // By those that they stand for, which differ by the kind of file; SQLite's all sync and write alike, and
+    // one kind has the index of a WAL.
     static std::map<const sqlite3_io_methods*, sqlite3_io_methods> ours;
     const auto [mine, is_new] = ours.try_emplace(file->pMethods, *file->pMethods);
     if (is_new) {
       sync = file->pMethods->xSync;
       mine->second.xSync = [](sqlite3_file* which, int how) {
-        return failing ? SQLITE_IOERR_FSYNC : sync(which, how);
+        return fault == Fault::kSync ? SQLITE_IOERR_FSYNC : sync(which, how);
       };
+      write = file->pMethods->xWrite;
+      mine->second.xWrite = [](sqlite3_file* which, const void* data, int size, sqlite3_int64 at) {
+        return fault == Fault::kWrite ? SQLITE_FULL : write(which, data, size, at);
+      };
+      if (file->pMethods->xShmMap != nullptr) {
+        map_index = file->pMethods->xShmMap;
+        mine->second.xShmMap = MapIndex;
+      }
     }
     file->pMethods = &mine->second;
     return rc;
   }
+  static int MapIndex(sqlite3_file* which, int region, int size, int extend, void volatile** mapped) {
+    const bool may_grow = fault != Fault::kIndexGrows;
+    const int rc = map_index(which, region, size, may_grow ? extend : 0, mapped);
+    const bool is_missing = rc == SQLITE_OK && *mapped == nullptr;
+    return is_missing && extend != 0 && !may_grow ? SQLITE_IOERR_SHMSIZE : rc;
+  }
   static inline sqlite3_vfs* original = nullptr;
   static inline int (*sync)(sqlite3_file*, int) = nullptr;
+  static inline int (*write)(sqlite3_file*, const void*, int, sqlite3_int64) = nullptr;
+  static inline int (*map_index)(sqlite3_file*, int, int, int, void volatile**) = nullptr;
   sqlite3_vfs vfs_{};
 };
 
-TEST_F(SqliteTest, ACommitThatMayHaveReachedTheDiskIsUnknown) {
-  const FailingSync vfs;
+class SqliteCommitTest : public SqliteTest {
+ protected:
+  // Inserts the row 1, with so many bytes.
+  static Result<void> Insert(Database& db, int64_t bytes) {
+    BOXOFFICE_ASSIGN(Transaction transaction, Transaction::Begin(db));
+    BOXOFFICE_TRY(db.Prepare("INSERT INTO t VALUES(1, 'x', zeroblob(?1))").Bind(bytes).Run());
+    return transaction.Commit();
+  }
+  static Result<void> InsertWith(FailingFiles::Fault fault, Database& db, int64_t bytes) {
+    FailingFiles::fault = fault;
+    Result<void> done = Insert(db, bytes);
+    FailingFiles::fault = FailingFiles::Fault::kNone;
+    return done;
+  }
+  static int64_t Count(const Database& db) {
+    Statement count = db.Prepare("SELECT count(*) FROM t");
+    EXPECT_TRUE(*count.Step());
+    return count.Int(0);
+  }
+  const FailingFiles files_;
+};
+
+TEST_F(SqliteCommitTest, ACommitThatMayHaveReachedTheDiskIsUnknown) {
   Database db = Open();
   ASSERT_TRUE(db.Migrate(std::array{kFirst}));
-  const auto insert = [&db]() -> Result<void> {
-    BOXOFFICE_ASSIGN(Transaction transaction, Transaction::Begin(db));
-    BOXOFFICE_TRY(db.Execute("INSERT INTO t VALUES(1, 'x', NULL)"));
-    return transaction.Commit();
-  };
-  FailingSync::failing = true;
-  const Result<void> failed = insert();
-  FailingSync::failing = false;
+  const Result<void> failed = InsertWith(FailingFiles::Fault::kSync, db, 1);
+  ASSERT_FALSE(failed);
   EXPECT_EQ(failed.error().code, Code::kUnknown);
   EXPECT_EQ(failed.error().reason, "commit_unknown");
-  EXPECT_TRUE(insert()) << "and here it was undone, so that it can be done again";
+  EXPECT_TRUE(Insert(db, 1)) << "and here it was undone, so that it can be done again";
+}
+
+TEST_F(SqliteCommitTest, ACommitThatTheIndexOfTheWalHadNoRoomForIsUnknown) {
+  constexpr int64_t kBeyondTheFirstRegion = 5'000 * 4'096;  // which is of 4,062 pages
+  Database db = Open();
+  ASSERT_TRUE(db.Migrate(std::array{kFirst}));
+  const Result<void> failed = InsertWith(FailingFiles::Fault::kIndexGrows, db, kBeyondTheFirstRegion);
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().code, Code::kUnknown) << failed.error().detail;
+  EXPECT_EQ(failed.error().reason, "commit_unknown");
+  EXPECT_EQ(Count(db), 0);
+  for (const char* file : {"test.db", "test.db-wal"})
+    std::filesystem::copy_file(dir_.path() / file, dir_.path() / (std::string("after_a_crash_") + file));
+  EXPECT_EQ(Count(Database::Open(dir_.path() / "after_a_crash_test.db").value()), 1) << "it was written";
+  EXPECT_TRUE(Insert(db, kBeyondTheFirstRegion));
+  EXPECT_EQ(Count(db), 1);
+}
+
+TEST_F(SqliteCommitTest, ACommitThatTheWalHadNoRoomForIsUndone) {
+  Database db = Open();
+  ASSERT_TRUE(db.Migrate(std::array{kFirst}));
+  const Result<void> failed = InsertWith(FailingFiles::Fault::kWrite, db, 1);
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().code, Code::kUnavailable);
+  EXPECT_EQ(failed.error().reason, "database_unavailable");
+  EXPECT_TRUE(Insert(db, 1));
 }
 
 TEST_F(SqliteTest, WhatIsReadInOneGoIsOfOneMoment) {

@@ -28,7 +28,7 @@ ALLOWED = {
     "platform/resilience": {"platform/obs"},
     "platform/rpc": {"platform/obs", "platform/batch", "platform/dns", "platform/resilience", "proto"},
     "platform/servers": set(),
-    "platform/sql": set(),
+    "platform/sql": {"platform/dns"},
     "service": {"platform", "proto"},
     "audit": {"platform/obs", "platform/rpc", "platform/bus", "platform/module", "proto"},
     "gateway": {"platform", "proto", "audit"},
