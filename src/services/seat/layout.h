@@ -71,7 +71,8 @@ struct Layout {
   std::vector<Section> sections;
   std::vector<Row> rows;    // section by section
   std::vector<Seat> seats;  // row by row; seat_no 1 first
-  // In the plane of the plan: the nearest seats are the best. Not part of the stored layout, but of its show.
+  // In the plane of the plan: the nearest seats are the best. Not part of the stored layout, but of its show;
+  // in thousandths, as it is stored.
   std::optional<Point> stage;
   bool has_places = false;  // not all seats stand at one point
   // Seats for wheelchairs, sorted, and their companions', by seat_no: best available chooses neither unless

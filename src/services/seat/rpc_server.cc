@@ -14,6 +14,7 @@
 #include "services/seat/plan_grid.h"
 #include "services/seat/plan_pretix.h"
 #include "services/seat/rpc_convert.h"
+#include "services/seat/store_layout.h"
 
 namespace boxoffice::seat {
 namespace {
@@ -83,7 +84,8 @@ Result<Layout> LayoutOf(const v1::CreateShowRequest& request) {
       return Fail(Code::kInvalidArgument, "show_invalid",
                   fmt::format("stage: a coordinate is beyond {}", kMaxCoordinate));
     }
-    layout.stage = stage;
+    // In memory as in the store, or what is read there would be taken for another show's seats.
+    layout.stage = StageFrom(StageToStore(stage));
   }
   return layout;
 }

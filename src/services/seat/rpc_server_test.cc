@@ -369,6 +369,21 @@ TEST_F(SeatRpcTest, AShowIsPublishedAndCancelledAndStaysSoAfterARestart) {
   EXPECT_EQ(CallError<v1::Show>(&v1::SeatService::Stub::ChangeShowState, change).reason, "show_state");
 }
 
+// Or whoever reads all anew would take the show for another one, and begin its map again.
+TEST_F(SeatRpcTest, AStageIsInMemoryAsItIsInTheStore) {
+  v1::CreateShowRequest request = ShowRequest("staged", PlanOf(1, 2));
+  request.mutable_stage()->set_x(1.0 / 3);
+  request.mutable_stage()->set_y(-312.458333);
+  const auto made = Call<v1::Show>(&v1::SeatService::Stub::CreateShow, request);
+  EXPECT_EQ(made.stage().x(), 0.333);
+  StopModule();
+  StartModule();
+  v1::GetShowRequest get;
+  get.set_id(made.id());
+  const auto stored = Call<v1::Show>(&v1::SeatService::Stub::GetShow, get);
+  EXPECT_EQ(stored.stage().SerializeAsString(), made.stage().SerializeAsString());
+}
+
 TEST_F(SeatRpcTest, SeatsComeFromOneOfThreePlans) {
   v1::CreateShowRequest request = ShowRequest("csv", "");
   request.set_seating_csv("section,row,number,category\nFloor,A,1,A\n");

@@ -106,7 +106,8 @@ struct ShowFacts {
   uint32_t blocked = 0;  // or kept for a channel
 };
 
-// What is on record of a show that replicas must agree on at once, and not when they hear of each other.
+// What is on record of a show that replicas must agree on at once, and not when they hear of each other: its
+// marks, and of its phase whether it is cancelled.
 struct ShowRow {
   int64_t show_id = 0;
   ShowPhase phase = ShowPhase::kPublished;

@@ -94,13 +94,14 @@ class Moved {
 };
 
 // This replica may not have heard yet, and decides by what is on record: of a show that was cancelled,
-// nothing is held or sold once its cancellation has looked for the last time at what is.
+// nothing is held or sold once its cancellation has looked for the last time at what is. A draft that was
+// published stays one until that is heard of: the prices and terms that are known here may be those before.
 void Correct(const ShowRow& row, std::vector<ShowFacts>& shows) {
   const auto facts =
       std::ranges::lower_bound(shows, row.show_id, {}, [](const ShowFacts& one) { return one.show->id; });
   if (facts == shows.end() || facts->show->id != row.show_id) return;
   facts->marks = row.marks;
-  if (facts->show->terms.phase == row.phase) return;
+  if (row.phase != ShowPhase::kCancelled || facts->show->terms.phase == row.phase) return;
   auto show = std::make_shared<Show>(*facts->show);
   show->terms.phase = row.phase;
   facts->show = std::move(show);
@@ -412,7 +413,12 @@ Result<ConcertView> SeatService::CreateConcert(const std::string& operation, con
   BOXOFFICE_ASSIGN(const std::optional<int64_t> before, Repeated(request));
   if (before) return FindConcert(*before);
   Concert made = concert;
-  BOXOFFICE_ASSIGN(made.id, stores_.requests->CreateConcert(request, concert));
+  const Result<int64_t> id = stores_.requests->CreateConcert(request, concert);
+  if (!id) {
+    BOXOFFICE_ASSIGN(const int64_t theirs, MadeMeanwhile(request, id.error()));
+    return FindConcert(theirs);
+  }
+  made.id = *id;
   const std::unique_lock lock(catalogue_mutex_);
   return ViewLocked(concerts_.emplace(made.id, std::move(made)).first->second);
 }
@@ -430,7 +436,13 @@ Result<ShowView> SeatService::CreateShow(const std::string& operation, std::stri
   BOXOFFICE_TRY(FindConcert(request.concert_id));
   BOXOFFICE_ASSIGN(Layout layout, make_layout());
   BOXOFFICE_ASSIGN(Show show, MakeShow(request, ShareLayout(std::move(layout)), clock_.Now()));
-  BOXOFFICE_ASSIGN(show.id, stores_.requests->CreateShow(named, show));
+  const Result<int64_t> id = stores_.requests->CreateShow(named, show);
+  if (!id) {
+    BOXOFFICE_ASSIGN(const int64_t theirs, MadeMeanwhile(named, id.error()));
+    BOXOFFICE_ASSIGN(const Entry made, Find(theirs));
+    return View(made);
+  }
+  show.id = *id;
   Entry entry = MakeEntry(std::move(show));
   {
     const std::unique_lock lock(catalogue_mutex_);
@@ -524,7 +536,6 @@ ConcertView SeatService::ViewLocked(const Concert& concert) const {
   return view;
 }
 
-// The id of what the same request made before.
 Result<std::optional<int64_t>> SeatService::Repeated(const Operation& operation) {
   if (operation.key.empty()) {
     return Fail(Code::kInvalidArgument, "operation_key_missing", "operation_key: is missing");
@@ -535,6 +546,15 @@ Result<std::optional<int64_t>> SeatService::Repeated(const Operation& operation)
     return Fail(Code::kConflict, "operation_key_reused", "operation_key: was used with other content");
   }
   return before->result_id;
+}
+
+// Another replica may have been at the same request, and first.
+Result<int64_t> SeatService::MadeMeanwhile(const Operation& operation, const Error& failure) {
+  if (failure.reason != "constraint") return std::unexpected(failure);
+  BOXOFFICE_ASSIGN(const std::optional<int64_t> theirs, Repeated(operation));
+  if (theirs) return *theirs;
+  // A failover has lost the concert that is known here.
+  return Fail(Code::kUnavailable, "database_unavailable", failure.detail);
 }
 
 }  // namespace boxoffice::seat

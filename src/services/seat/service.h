@@ -125,8 +125,9 @@ class SeatService {
                                                uint64_t layout_version = 0);
 
   // By an operator; `operation` names the request, and `content` is all that it asks for. The same again →
-  // the same concert or show. Errors: operation_key_missing (kInvalidArgument), operation_key_reused
-  // (kConflict: other content), concert_not_found, and those of CheckConcert, MakeShow and MakeLayout.
+  // the same concert or show, also while another replica is at it. Errors: operation_key_missing
+  // (kInvalidArgument), operation_key_reused (kConflict: other content), concert_not_found, and those of
+  // CheckConcert, MakeShow and MakeLayout.
   [[nodiscard]] Result<ConcertView> CreateConcert(const std::string& operation, const Concert& concert);
   [[nodiscard]] Result<ShowView> CreateShow(const std::string& operation, std::string_view content,
                                             const NewShow& request,
@@ -237,7 +238,10 @@ class SeatService {
                                          std::vector<SeatNo>& seats);
   void GiveBack(AssignChannel assign, Outcome given, Done done);
   Result<ShowView> ChangeShow(int64_t id, const std::function<Result<Show>(const Show&)>& change);
+  // The id of what the same request made before. Errors: operation_key_missing, operation_key_reused.
   Result<std::optional<int64_t>> Repeated(const Operation& operation);
+  // The same after `failure` to make it, which is returned where it has another cause.
+  Result<int64_t> MadeMeanwhile(const Operation& operation, const Error& failure);
   Result<void> LoadSeats(SeatMap& map, int64_t show_id);
 
   Stores stores_;

@@ -1,4 +1,5 @@
-// How the store is looked at for what is not known in memory, and read anew, by a clock that stands still.
+// How the store is looked at for what is not known in memory, or was made by another replica first, and read
+// anew, by a clock that stands still.
 #include <future>
 #include <memory>
 #include <utility>
@@ -100,6 +101,22 @@ TEST_F(LastingLookTest, NothingIsHeldOrSoldOfAShowThatWasCancelledMeanwhile) {
   Answer();
 }
 
+// What is known of its prices and terms may be from before they were changed and it was published.
+TEST_F(SeatServiceTest, ADraftThatAnotherReplicaHasPublishedIsNotSoldBeforeThatIsHeardOf) {
+  StoredShow& stored = memory_.catalogue.shows[0];
+  stored.show.terms.phase = ShowPhase::kDraft;
+  StartService();
+  memory_.show_rows = {{1, ShowPhase::kPublished, {}}};
+  EXPECT_EQ(Run(HoldOf(1, {1})).refusal, Refusal::kShowNotOnSale);
+  auto dear = std::make_shared<Layout>(*stored.show.layout);
+  dear->categories[0].price = 100'000;
+  stored.show.layout = dear;
+  stored.show.terms.phase = ShowPhase::kPublished;
+  memory_.news.shows = {stored};
+  ASSERT_TRUE(service_->Follow().has_value());
+  EXPECT_EQ(Run(HoldOf(2, {1})).amount, 100'000);
+}
+
 TEST_F(LastingLookTest, WhatAnotherReplicaSoldFirstMeanwhileKeepsNobodyFromConfirming) {
   Run(HoldOf(1, {1}));
   memory_.marks.first_sold_at = clock_.Now();
@@ -165,6 +182,70 @@ TEST_F(SeatServiceTest, TheSlowerTheStoreTheFewerUnknownIdsAreLookedFor) {
   const milliseconds looked = 100ms * (memory_.news_loads - before);
   EXPECT_GT(looked, 0ms);
   EXPECT_LT(looked, (clock_.Now() - start) / 4);
+}
+
+// Of two replicas that are asked for the same by one operation key: the other is first.
+class OvertakenTest : public SeatServiceTest {
+ protected:
+  OvertakenTest() {
+    request_.concert_id = 1;
+    request_.starts_at = clock_.Now() + 1h;
+    request_.currency = "KRW";
+    EXPECT_TRUE(other_.Start().has_value());
+  }
+  Result<ShowView> CreateShow(SeatService& service, const std::string& content) {
+    return service.CreateShow("show", content, request_,
+                              []() -> Result<Layout> { return *MakeHall({2, 2}); });
+  }
+  // Between this one's look for what was made before and its making.
+  void OtherMakesShow(const std::string& content) {
+    memory_.before_save = [this, content] {
+      memory_.news.shows = {{*CreateShow(other_, content)->show, {}}};
+    };
+  }
+  void OtherMakesConcert(const Concert& concert) {
+    memory_.before_save = [this, concert] {
+      memory_.news.concerts = {other_.CreateConcert("concert", concert)->concert};
+    };
+  }
+
+  NewShow request_;
+  SeatService other_{{std::make_unique<MemoryStore>(memory_), std::make_unique<MemoryStore>(memory_),
+                      std::make_unique<MemoryStore>(memory_)},
+                     clock_,
+                     metrics_,
+                     {},
+                     {}};
+};
+
+TEST_F(OvertakenTest, AConcertThatTheOtherHasJustMadeIsTheAnswer) {
+  const Concert concert{0, "Second", "", ""};
+  OtherMakesConcert(concert);
+  const auto made = service_->CreateConcert("concert", concert);
+  ASSERT_TRUE(made.has_value()) << made.error().reason;
+  EXPECT_EQ(made->concert.id, memory_.operations["concert"].result_id);
+}
+
+TEST_F(OvertakenTest, AShowThatTheOtherHasJustMadeIsTheAnswer) {
+  OtherMakesShow("content");
+  const auto made = CreateShow(*service_, "content");
+  ASSERT_TRUE(made.has_value()) << made.error().reason;
+  EXPECT_EQ(made->show->id, memory_.operations["show"].result_id);
+}
+
+TEST_F(OvertakenTest, OtherContentThatTheOtherHasJustBeenAskedForHasTheKey) {
+  OtherMakesConcert({0, "Third", "", ""});
+  EXPECT_EQ(service_->CreateConcert("concert", {0, "Second", "", ""}).error().reason, "operation_key_reused");
+  OtherMakesShow("other");
+  EXPECT_EQ(CreateShow(*service_, "content").error().reason, "operation_key_reused");
+}
+
+TEST_F(OvertakenTest, WhereNoneWasMadeTheRequestMayComeAgain) {
+  memory_.fail_save = Error{Code::kConflict, "constraint", "no such concert"};
+  EXPECT_EQ(CreateShow(*service_, "content").error().code, Code::kUnavailable);
+  memory_.fail_save = Error{Code::kUnknown, "database_unavailable", "gone"};
+  EXPECT_EQ(CreateShow(*service_, "content").error().code, Code::kUnknown);
+  EXPECT_TRUE(CreateShow(*service_, "content").has_value());
 }
 
 // Of a replica that a failover has left with what is stored no more.

@@ -5,6 +5,8 @@
 #include <chrono>
 #include <iterator>
 #include <map>
+#include <memory>
+#include <mutex>
 #include <set>
 #include <span>
 #include <utility>
@@ -112,14 +114,32 @@ std::vector<Stored> RowOfEach(const std::vector<Key>& sorted_keys, std::vector<S
   return rows;
 }
 
+// By which a replica, that is, its stores together, knows in the journal what it has told itself.
+class Source {
+ public:
+  explicit Source(Uuid id) : id_(id) {}
+  [[nodiscard]] Uuid id() const {
+    const std::scoped_lock lock(mutex_);
+    return id_;
+  }
+  void Become(Uuid id) {
+    const std::scoped_lock lock(mutex_);
+    id_ = id;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  Uuid id_;
+};
+
 class PostgresStore final : public Store {
  public:
   PostgresStore(std::unique_ptr<sql::pg::Connection> connection, sql::pg::ServerClock& clock, Random& random,
-                Uuid source, milliseconds news_kept)
+                std::shared_ptr<Source> source, milliseconds news_kept)
       : connection_(std::move(connection)),
         clock_(clock),
         random_(random),
-        source_(source),
+        source_(std::move(source)),
         news_kept_(news_kept) {}
 
   Result<Rows> Load(const Keys& keys) override;
@@ -160,7 +180,7 @@ class PostgresStore final : public Store {
   std::unique_ptr<sql::pg::Connection> connection_;
   sql::pg::ServerClock& clock_;
   Random& random_;
-  const Uuid source_;
+  const std::shared_ptr<Source> source_;
   const milliseconds news_kept_;
   // When the reader of news last forgot some, and the snapshot that it had then; empty: none.
   SteadyClock::time_point forgotten_at_ = SteadyClock::now();
@@ -305,7 +325,11 @@ Result<Saved> PostgresStore::Save(const Changes& changes) {
   Tell(changes, last);
   if (!changes.blocks.empty()) AddBlocks(changes.blocks, last);
   BOXOFFICE_TRY(outbox::AddTo(last, events));
-  BOXOFFICE_TRY(transaction.Commit(last));
+  const auto committed = transaction.Commit(last);
+  // It may yet be done, after the last time that the batch is decided again: what it tells is news here, too.
+  if (!committed && committed.error().code == Code::kUnknown)
+    source_->Become(Uuid::MakeV7(clock_.Now(), random_));
+  BOXOFFICE_TRY(committed);
   return saved;
 }
 
@@ -316,7 +340,7 @@ void PostgresStore::Tell(const Changes& changes, Batch& batch) const {
   for (const auto& [show_id, of_show] : seats) told.emplace_back(show_id, ToArray(of_show));
   for (const MarkedShow& show : changes.shows) told.emplace_back(show.show_id, "{}");
   if (told.empty()) return;
-  batch.Add(kTell, source_, Column(told, [](const auto& one) { return one.first; }),
+  batch.Add(kTell, source_->id(), Column(told, [](const auto& one) { return one.first; }),
             Column(told, [](const auto& one) -> std::string_view { return one.second; }));
 }
 
@@ -343,7 +367,7 @@ Result<News> PostgresStore::LoadNews(const NewsPlace& since, std::span<const Kno
     batch.Add(kNewConcerts, since.snapshot);
     batch.Add(kNewShows, since.snapshot, Column(known, &KnownLayout::show_id),
               Column(known, [](const KnownLayout& one) { return static_cast<int64_t>(one.version); }));
-    batch.Add(kNewSeats, since.snapshot, source_);
+    batch.Add(kNewSeats, since.snapshot, source_->id());
   }
   // Here too, or the time of a replica that gets no commands would stay as wrong as it began.
   auto results = clock_.Read(*connection_, std::move(batch));
@@ -438,7 +462,7 @@ Result<bool> PostgresStore::SavePrices(int64_t show_id, const Layout& layout,
                                        std::span<const PriceNote> notes) {
   const std::string prices = EncodePrices(layout);
   Batch batch;
-  batch.Add(kSavePrices, show_id, static_cast<int64_t>(layout.version), Bytes{prices}, source_,
+  batch.Add(kSavePrices, show_id, static_cast<int64_t>(layout.version), Bytes{prices}, source_->id(),
             Column(notes, &PriceNote::category),
             Column(notes, [](const PriceNote& note) { return ToArray(note.seats); }),
             Column(notes, &PriceNote::price), Column(notes, &PriceNote::reason),
@@ -472,14 +496,14 @@ Result<std::optional<Operation>> PostgresStore::FindOperation(const std::string&
 Result<int64_t> PostgresStore::CreateConcert(const Operation& operation, const Concert& concert) {
   Batch batch;
   batch.Add(kCreateConcert, concert.title, concert.artist, concert.venue, operation.key,
-            Bytes{operation.fingerprint}, source_);
+            Bytes{operation.fingerprint}, source_->id());
   BOXOFFICE_ASSIGN(const auto results, connection_->Write(batch));
   return results[0][0].Int(0);
 }
 
 Result<bool> PostgresStore::UpdateConcert(const Concert& before, const Concert& after) {
   Batch batch;
-  batch.Add(kUpdateConcert, after.id, after.title, after.artist, after.venue, source_, before.title,
+  batch.Add(kUpdateConcert, after.id, after.title, after.artist, after.venue, source_->id(), before.title,
             before.artist, before.venue);
   BOXOFFICE_ASSIGN(const auto results, connection_->Write(batch));
   return !results[0].empty();
@@ -493,7 +517,7 @@ Result<int64_t> PostgresStore::CreateShow(const Operation& operation, const Show
   batch.Add(kCreateShow, show.concert_id, ToUnixMs(show.starts_at), show.currency.code(),
             ToUnixMs(show.terms.on_sale_at), ToUnixMs(show.terms.sale_ends_at), show.terms.seat_limit,
             show.terms.hold_ttl.count(), Ms(show.terms.cancel_deadline), show.layout->capacity(), Bytes{body},
-            operation.key, Bytes{operation.fingerprint}, source_, show.terms.highest_seat_limit,
+            operation.key, Bytes{operation.fingerprint}, source_->id(), show.terms.highest_seat_limit,
             show.terms.phase, int64_t{show.terms.orphan_rule}, stage.ranks, stage.x_milli, stage.y_milli,
             show.terms.cancel_fee_per_seat, show.terms.cancel_fee_percent, show.terms.grace.count(),
             int64_t{show.terms.waitlist_first}, Bytes{access});
@@ -504,8 +528,8 @@ Result<int64_t> PostgresStore::CreateShow(const Operation& operation, const Show
 Result<bool> PostgresStore::UpdateTerms(int64_t show_id, const ShowTerms& before, const ShowTerms& after) {
   Batch batch;
   batch.Add(kUpdateTerms, show_id, ToUnixMs(after.on_sale_at), ToUnixMs(after.sale_ends_at), after.seat_limit,
-            after.hold_ttl.count(), Ms(after.cancel_deadline), source_, after.highest_seat_limit, after.phase,
-            int64_t{after.orphan_rule}, after.cancel_fee_per_seat, after.cancel_fee_percent,
+            after.hold_ttl.count(), Ms(after.cancel_deadline), source_->id(), after.highest_seat_limit,
+            after.phase, int64_t{after.orphan_rule}, after.cancel_fee_per_seat, after.cancel_fee_percent,
             after.grace.count(), int64_t{after.waitlist_first}, ToUnixMs(before.on_sale_at),
             ToUnixMs(before.sale_ends_at), before.seat_limit, before.hold_ttl.count(),
             Ms(before.cancel_deadline), before.phase, int64_t{before.orphan_rule}, before.cancel_fee_per_seat,
@@ -524,7 +548,7 @@ Result<PostgresStores> OpenPostgres(const sql::pg::Config& config, Random& rando
   BOXOFFICE_ASSIGN(auto news, sql::pg::Connection::Open(config));
   PostgresStores opened;
   BOXOFFICE_ASSIGN(opened.clock, sql::pg::ServerClock::Start(*commands));
-  const Uuid source = Uuid::MakeV7(opened.clock->Now(), random);
+  const auto source = std::make_shared<Source>(Uuid::MakeV7(opened.clock->Now(), random));
   const auto store = [&](std::unique_ptr<sql::pg::Connection> connection) {
     return std::make_unique<PostgresStore>(std::move(connection), *opened.clock, random, source, news_kept);
   };

@@ -19,7 +19,8 @@ struct PostgresStores {
 };
 
 // Connects and brings the schema up to date; a connection for each store. A load is one round trip, a save
-// two. The stores of one call are one replica: what they save is no news to it. `random` makes the events'
+// two. The stores of one call are one replica: what they save is no news to it, unless the end of a commit is
+// unknown. `random` makes the events'
 // ids and must outlive the stores. Errors: database_unavailable, schema_newer, schema_foreign. Save also says
 // transaction_conflict (kUnavailable: nothing was done) and commit_unknown (kUnknown). News is kept for
 // `news_kept` at least, longer than it is told: whoever was last told a minute ago reads everything anew.

@@ -1,5 +1,6 @@
 // How replicas on one PostgreSQL database hear and forget what they tell each other, while transactions stay
 // open elsewhere, the table is kept from them, or the server crashes.
+#include <algorithm>
 #include <memory>
 #include <string>
 
@@ -8,6 +9,7 @@
 #include "base/text.h"
 #include "platform/sql/postgres_for_test.h"
 #include "services/seat/store_postgres.h"
+#include "testing/wait.h"
 
 namespace boxoffice::seat {
 namespace {
@@ -23,12 +25,15 @@ class PostgresNewsTest : public sql::pg::DatabaseTest {
     config.lock_timeout = lock_timeout;
     return OpenPostgres(config, random_, news_kept).value();
   }
-  // Which other replicas are told.
-  static void SaveSeat(PostgresStores& replica, SeatNo seat_no) {
+  static Changes ChangeOf(SeatNo seat_no) {
     Changes changes;
     changes.seats.resize(1);
     changes.seats[0].key = {1, seat_no};
-    const auto saved = replica.stores.commands->Save(changes);
+    return changes;
+  }
+  // Which other replicas are told.
+  static void SaveSeat(PostgresStores& replica, SeatNo seat_no) {
+    const auto saved = replica.stores.commands->Save(ChangeOf(seat_no));
     ASSERT_TRUE(saved.has_value()) << saved.error().detail;
     ASSERT_TRUE(saved->done());
   }
@@ -152,6 +157,40 @@ TEST_F(PostgresNewsTest, WhatWasSeenBeforeNewsWasLostIsNotForgottenByIt) {
   EXPECT_TRUE(Look(mine, earlier).lost);
   place = Look(mine, place).place;
   EXPECT_EQ(CountChanges(), 1);
+}
+
+// As where a standby that commits wait for is away for longer than an executor decides a batch again.
+TEST_F(PostgresNewsTest, WhatIsCommittedAfterItsReplicaHasGivenUpIsNewsToIt) {
+  sql::pg::Config config = sql::pg::PatientConfig(url_);
+  config.statement_timeout = 0ms;  // none
+  config.lock_timeout = 0ms;
+  config.answer_timeout = 2s;
+  const PostgresStores patient = OpenReplica();  // makes the schema, for which that may be too short
+  PostgresStores mine = OpenPostgres(config, random_).value();
+  NewsPlace place = Look(mine, {}).place;
+  SaveSeat(mine, 1);
+  const News own = Look(mine, place);
+  EXPECT_THAT(own.seats, IsEmpty()) << "what it has saved it knows";
+  place = own.place;
+  {
+    const auto hand = Open();
+    sql::pg::Transaction holds_up(*hand);
+    ASSERT_TRUE(holds_up.Run(One("LOCK TABLE change IN SHARE MODE")));
+    const auto saved = mine.stores.commands->Save(ChangeOf(2));
+    ASSERT_FALSE(saved.has_value());
+    EXPECT_EQ(saved.error().code, Code::kUnknown) << saved.error().detail;
+    const News meanwhile = Look(mine, place);
+    EXPECT_THAT(meanwhile.seats, IsEmpty()) << "it is not committed yet";
+    place = meanwhile.place;
+  }
+  EXPECT_TRUE(testbed::Eventually([&] {
+    const News late = Look(mine, place);
+    place = late.place;
+    return std::ranges::any_of(late.seats, [](const SeatRow& seat) { return seat.key.seat_no == 2; });
+  }));
+  // And from then on as before.
+  SaveSeat(mine, 3);
+  EXPECT_THAT(Look(mine, place).seats, IsEmpty());
 }
 
 // Numbers of transactions that were rolled back just before are given again, and what was looked at since is

@@ -3,6 +3,7 @@
 #include "services/seat/store_postgres.h"
 
 #include <algorithm>
+#include <functional>
 #include <future>
 #include <set>
 
@@ -85,8 +86,9 @@ class ReplicasTest : public ::testing::Test {
     batch.Add(sql);
     return hand_->Read(batch).value()[0][0].Int(0);
   }
-  // On sale now; rows of so many seats.
-  static int64_t MakeShow(Replica& replica, std::initializer_list<uint32_t> rows, uint32_t seat_limit = 8) {
+  // On sale now; rows of so many seats. `meanwhile`: once it was looked for, and before it is made.
+  static int64_t MakeShow(Replica& replica, std::initializer_list<uint32_t> rows, uint32_t seat_limit = 8,
+                          const std::function<void()>& meanwhile = {}) {
     const auto concert = replica->CreateConcert("concert", {0, "Title", "Artist", "Venue"});
     CHECK(concert.has_value(), "{}", concert.error().detail);
     NewShow request;
@@ -95,8 +97,10 @@ class ReplicasTest : public ::testing::Test {
     request.on_sale_at = replica.Now() - 1min;
     request.currency = "KRW";
     request.seat_limit = seat_limit;
-    const auto show =
-        replica->CreateShow("show", "", request, [&]() -> Result<Layout> { return *MakeHall(rows); });
+    const auto show = replica->CreateShow("show", "", request, [&]() -> Result<Layout> {
+      if (meanwhile) meanwhile();
+      return *MakeHall(rows);
+    });
     CHECK(show.has_value(), "{}", show.error().detail);
     return show->show->id;
   }
@@ -292,6 +296,16 @@ TEST_F(ReplicasTest, OneLearnsWhatTheOtherMadeChangedAndSold) {
   // The same request at the other replica makes nothing.
   EXPECT_EQ(MakeShow(b, {4, 4}), show);
   EXPECT_EQ(b->ListConcerts(10, 0).concerts.size(), 1);
+}
+
+// A client that has lost its connection repeats the request there while the first one is at it.
+TEST_F(ReplicasTest, AShowThatTheOtherMakesMeanwhileByTheSameKeyIsMadeOnce) {
+  Replica a(config_, 1);
+  Replica b(config_, 2);
+  int64_t theirs = 0;
+  const int64_t show = MakeShow(a, {4, 4}, 8, [&] { theirs = MakeShow(b, {4, 4}); });
+  EXPECT_EQ(show, theirs);
+  EXPECT_EQ(Count("SELECT count(*) FROM show"), 1);
 }
 
 TEST_F(ReplicasTest, ACancellationIsNotUndoneByTermsThatWereReadBefore) {

@@ -194,10 +194,14 @@ class MemoryStore final : public Store {
   }
 
  private:
-  int64_t Record(const Operation& operation) {
+  Result<int64_t> Record(const Operation& operation) {
+    if (auto work = std::exchange(memory_.before_save, nullptr)) work();
+    if (auto error = std::exchange(memory_.fail_save, std::nullopt)) return std::unexpected(*error);
     Operation recorded = operation;
     recorded.result_id = static_cast<int64_t>(100 + memory_.operations.size());
-    memory_.operations[operation.key] = recorded;
+    if (!memory_.operations.emplace(operation.key, recorded).second) {
+      return Fail(Code::kConflict, "constraint", "the operation's key is there already");
+    }
     return recorded.result_id;
   }
   Memory& memory_;
