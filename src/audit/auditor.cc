@@ -90,7 +90,8 @@ Auditor::Auditor(const rpc::ChannelFactory& channels, bus::Bus& bus, const Clock
       patience_(patience),
       limits_(limits) {}
 
-Result<void> Auditor::Wait(milliseconds how_long) const {
+Result<void> Auditor::Wait(milliseconds how_long) {
+  verdict_.waited += how_long;
   if (!surroundings_.wait(how_long)) return Stopping();
   return {};
 }

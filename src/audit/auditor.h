@@ -98,7 +98,7 @@ class Auditor {
   Result<void> Confirm(std::vector<Violation> suspicions,
                        const std::function<Result<std::vector<Violation>>()>& again);
   void Report(std::vector<Violation> violations);
-  [[nodiscard]] Result<void> Wait(milliseconds how_long) const;
+  [[nodiscard]] Result<void> Wait(milliseconds how_long);
   // After a page. Errors: stopping; kTooLarge.
   [[nodiscard]] Result<void> GoOn() const;
 

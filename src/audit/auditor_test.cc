@@ -116,6 +116,16 @@ TEST_F(AuditorTest, MoneyThatWasTakenLateMayBeOnItsWayBackHoweverOldTheReservati
   EXPECT_THAT(Audit().violations, ElementsAre(Field(&Violation::invariant, Invariant::kEndedClean)));
 }
 
+// Or what else goes wrong would be found minutes later for as long as one thing is.
+TEST_F(AuditorTest, WhatItWaitsForIsToldApartFromItsWork) {
+  const auto id = Sell(1);
+  world_.debits.erase(std::string(id.bytes()));
+  const Verdict verdict = Audit();
+  EXPECT_FALSE(verdict.ok);
+  EXPECT_GE(verdict.waited, Patience().settle);
+  EXPECT_EQ(verdict.waited, verdict.took) << "the clock stands still otherwise";
+}
+
 TEST_F(AuditorTest, AnEventThatNeverComesIsNamed) {
   const auto id = Sell(1);
   world_.log.clear();

@@ -78,6 +78,7 @@ struct Verdict {
   std::vector<Violation> violations;  // at most kMaxViolations; checked["violations"] has their number
   Timestamp at{};                     // when it was begun
   milliseconds took{0};
+  milliseconds waited{0};  // of it, between two readings, which is no work
   // What could not be read, and why: what rests on it was not judged. Then there are violations.
   std::vector<std::string> unread;
 };

@@ -15,13 +15,15 @@ namespace boxoffice::audit {
 using SteadyClock = std::chrono::steady_clock;
 
 // An audit that could not read everything says nothing of the rest: the next must not wait for hours. But it
-// may have been as much work. What is too large stays so.
+// may have been as much work. What is too large stays so. What an audit waits for is no work: while something
+// is wrong, and waited for each time, what else goes wrong is found as soon as ever.
 milliseconds PauseAfter(const Result<Verdict>& verdict, milliseconds took, milliseconds every) {
   const auto is_too_large = [](const std::string& unread) { return unread.starts_with(kTooLarge); };
   const bool too_large =
       verdict ? std::ranges::any_of(verdict->unread, is_too_large) : verdict.error().reason == kTooLarge;
   const bool soon = !too_large && !(verdict && verdict->unread.empty());
-  return std::max(every, soon ? took : 20 * took);
+  const milliseconds worked = verdict ? took - verdict->waited : took;
+  return std::max(every, soon ? worked : 20 * worked);
 }
 
 std::string ToJson(const Verdict& verdict) {

@@ -23,8 +23,9 @@ namespace boxoffice::audit {
 
 struct AuditConfig {
   // From the start, and from the end of an audit, to the next one; or twenty times as long as the last one
-  // took if that is more, so that a large system is not audited all the time, and as long as it took if it
-  // could not read everything, unless it is too large for Limits. 0: only on demand.
+  // worked (Verdict::took without waited) if that is more, so that a large system is not audited all the
+  // time, and as long as it worked if it could not read everything, unless it is too large for Limits. 0:
+  // only on demand.
   milliseconds every{60'000};
   Bounds bounds;
   Patience patience;

@@ -166,6 +166,13 @@ TEST(PauseAfterTest, ALargeSystemIsNotAuditedAllTheTime) {
   EXPECT_EQ(PauseAfter(Verdict{}, milliseconds(50), kEvery), kEvery);
 }
 
+TEST(PauseAfterTest, WhatAnAuditWaitedForIsNoWork) {
+  Verdict verdict;
+  verdict.waited = milliseconds(25'500);
+  EXPECT_EQ(PauseAfter(verdict, milliseconds(26'000), kEvery), kEvery);
+  EXPECT_EQ(PauseAfter(verdict, verdict.waited + kTook, kEvery), 20 * kTook);
+}
+
 TEST(PauseAfterTest, AnAuditThatCameToNoVerdictIsSoonFollowedByAnother) {
   EXPECT_EQ(PauseAfter(Fail(Code::kUnavailable, "down"), kTook, kEvery), kTook);
   EXPECT_EQ(PauseAfter(Fail(Code::kUnavailable, "down"), milliseconds(50), kEvery), kEvery);
