@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -58,6 +59,13 @@ struct Consumed {
   size_t done = 0;
   Error error;
 };
+
+// The answer of a consumer whose own store has failed: whatever the code (a commit that is unknown, a table
+// that is not there), no event is to blame, but for a value that the store can't hold (kInvalidArgument).
+[[nodiscard]] inline Consumed StoreFailed(Error error) {
+  if (error.code != Code::kInvalidArgument) error.code = Code::kUnavailable;
+  return {0, std::move(error)};
+}
 
 // An event that could not be consumed, with all later ones of its key behind it.
 struct DeadLetter {

@@ -114,7 +114,13 @@ Result<void> Subscription::LoadPlaces(const rd_kafka_topic_partition_list_t& lis
     }
     return true;
   };
-  return reader.Read(parts, take);
+  BOXOFFICE_TRY(reader.Read(parts, take));
+  // A group that has no place comes from the log's beginning, and its topic may have been made anew since:
+  // the offsets of what is set aside say nothing of this log.
+  for (auto& [key, place] : places_) {
+    place.went_back = place.committed < 0 && !place.parked.keys().empty();
+  }
+  return {};
 }
 
 Result<void> Subscription::LoadOffsets(const rd_kafka_topic_partition_list_t& list) {

@@ -246,9 +246,9 @@ void Subscription::RunRound() {
   }
 }
 
-// Where a log has gone back, what is set aside gets offsets before it: at its own, what was written since
-// would be taken for it. The lowest first, so that whatever a write takes the place of stands further down
-// already.
+// Where a log has gone back or is another one, what is set aside gets offsets before it: at its own, what was
+// written since would be taken for it. The lowest first, so that whatever a write takes the place of stands
+// further down already.
 Result<void> Subscription::SetParkedBack() {
   for (auto& [key, place] : places_) {
     if (!place.went_back) continue;

@@ -56,7 +56,7 @@ class Subscription {
   struct Place : Progress {
     int64_t committed = -1;  // the last `next` that the cluster is known to have; -1: none
     ParkedKeys parked;
-    bool went_back = false;  // the log did, and `parked` has to be set before it
+    bool went_back = false;  // the log did, or is another one, and `parked` has to be set before it
   };
   // Pending records that are dealt with at once, and which of them (by their index) the consumer gets.
   struct Batch {

@@ -1,6 +1,7 @@
 // The Kafka bus where its topics are not as it left them: deleted, extended, missing, or with records in them
 // that others have written.
 #include <array>
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -114,6 +115,65 @@ TEST_F(KafkaTopicsTest, AGroupGoesOnAndEndsAfterATopicWasDeletedAndMadeAgain) {
   ASSERT_TRUE(bus->Publish(std::array{Make("a", "2")}));
   EXPECT_THAT(inbox.WaitFor(2), ElementsAre("1", "2"));
   bus.reset();
+}
+
+// A key that is set aside since before its topic was deleted and made again: its dead letter has an offset
+// that the new log's events have too.
+class KafkaSetAsideTest : public KafkaTopicsTest {
+ protected:
+  // The key a becomes a dead letter of the group, which `bus` serves; nothing else of `bus` has had to do
+  // with the topic.
+  void SetAside(KafkaBus& bus) {
+    MakeTestTopics(config_, {"g"}, 1);
+    const auto other = Open();
+    ASSERT_TRUE(other->Publish(std::array{Make("b", "y"), Make("b", "z"), Make("a", "0")}));
+    ASSERT_TRUE(bus.Subscribe("g", {"seat"}, FailOn(inbox_, broken_, "0")));
+    ASSERT_EQ(WaitForDeadLetters(*other, 1).size(), 1U);
+    ASSERT_THAT(inbox_.WaitFor(2), ElementsAre("y", "z"));
+    ASSERT_TRUE(Eventually([&] { return LagOf(*other).value_or(-1) == 0; }))
+        << "its place goes with the topic";
+  }
+  void MakeAgain() {
+    ASSERT_TRUE(Eventually([&] { return !Missing().empty(); }));
+    MakeTestTopics(config_, {"g"}, 1);
+    ASSERT_TRUE(Open()->Publish(std::array{Make("a", "1"), Make("b", "x"), Make("a", "2")}));
+  }
+  void ExpectThatTheKeyLosesNothing(KafkaBus& bus) {
+    EXPECT_THAT(inbox_.WaitFor(3), ElementsAre("y", "z", "x"));
+    *broken_ = false;
+    const std::vector<DeadLetter> letters = WaitForDeadLetters(bus, 1);
+    ASSERT_EQ(letters.size(), 1U);
+    ASSERT_TRUE(bus.Replay(letters[0].id));
+    EXPECT_THAT(inbox_.WaitFor(6), ElementsAre("y", "z", "x", "0", "1", "2"));
+    EXPECT_TRUE(Eventually([&] { return LagOf(bus).value_or(-1) == 0; })) << "its place is committed again";
+  }
+
+  Inbox inbox_;
+  std::shared_ptr<std::atomic<bool>> broken_ = std::make_shared<std::atomic<bool>>(true);
+};
+
+TEST_F(KafkaSetAsideTest, ItGetsWhatIsNewWhereItsTopicWasMadeAgainUnderTheGroup) {
+  config_.properties = {{"topic.metadata.refresh.interval.ms", "200"}};
+  const auto bus = Open();
+  ASSERT_NO_FATAL_FAILURE(SetAside(*bus));
+  const std::string gone = fmt::format("Topic {} partition count changed from 1 to 0", Full("seat"));
+  testing::internal::CaptureStderr();
+  DeleteTopic("seat");
+  ASSERT_TRUE(testing::internal::GetCapturedStderr().contains(gone) || Logs(gone));
+  ASSERT_NO_FATAL_FAILURE(MakeAgain());
+  ExpectThatTheKeyLosesNothing(*bus);
+}
+
+TEST_F(KafkaSetAsideTest, ItGetsWhatIsNewWhereItsTopicWasMadeAgainWhileTheGroupWasAway) {
+  auto bus = Open();
+  ASSERT_NO_FATAL_FAILURE(SetAside(*bus));
+  bus.reset();
+  DeleteTopic("seat");
+  ASSERT_NO_FATAL_FAILURE(MakeAgain());
+  bus = Open();
+  ASSERT_TRUE(Eventually([&] { return LagOf(*bus).value_or(-1) == 3; })) << "it has no place any more";
+  ASSERT_TRUE(bus->Subscribe("g", {"seat"}, FailOn(inbox_, broken_, "0")));
+  ExpectThatTheKeyLosesNothing(*bus);
 }
 
 TEST_F(KafkaTopicsTest, AReaderEndsAfterATopicThatItHasReadWasDeleted) {

@@ -83,7 +83,7 @@ bus::Consumed Consume(RankingService& service, std::span<const bus::Record> reco
     }
     if (*event) events.push_back(**event);
   }
-  if (const Result<void> counted = service.Count(events); !counted) return {0, counted.error()};
+  if (const Result<void> counted = service.Count(events); !counted) return bus::StoreFailed(counted.error());
   return consumed;
 }
 

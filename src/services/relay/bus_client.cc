@@ -120,7 +120,7 @@ Result<InboxEvent> ToInboxEvent(const bus::Event& event) {
 bus::Consumed Consume(RelayService& service, std::span<const bus::Record> records,
                       const std::function<void()>& accepted) {
   // First: another replica may have made a target that wants these.
-  if (const Result<void> loaded = service.Load(); !loaded) return {0, loaded.error()};
+  if (const Result<void> loaded = service.Load(); !loaded) return bus::StoreFailed(loaded.error());
   std::vector<InboxEvent> inbox;
   bus::Consumed consumed{records.size(), {}};
   for (size_t i = 0; i < records.size(); ++i) {
@@ -135,7 +135,7 @@ bus::Consumed Consume(RelayService& service, std::span<const bus::Record> record
   }
   if (inbox.empty()) return consumed;
   const Result<bool> added = service.AcceptEvents(inbox);
-  if (!added) return {0, added.error()};
+  if (!added) return bus::StoreFailed(added.error());
   if (*added) accepted();
   return consumed;
 }

@@ -2,16 +2,23 @@
 
 #include <fstream>
 #include <map>
+#include <memory>
+#include <optional>
 #include <regex>
+#include <span>
 #include <string>
+#include <vector>
 
 #include <boost/json/parse.hpp>
 #include <gmock/gmock.h>
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/message.h>
 
+#include "base/clock.h"
 #include "base/id.h"
+#include "base/random.h"
 #include "boxoffice/bus/v1/events.pb.h"
+#include "services/relay/store_memory.h"
 
 namespace boxoffice::relay {
 namespace {
@@ -104,6 +111,61 @@ TEST(BusClient, WebhooksHaveTheFieldsThatThePageOfEventsSaysInTheFormThatItSays)
   ExpectAsOnThePage<events::ShowSoldOut>("show.sold_out");
   ExpectAsOnThePage<events::WalletEvent>("wallet.charged");
   ExpectAsOnThePage<events::PaymentEvent>("payment.approved");
+}
+
+// Fails as it is told to.
+class FailingStore final : public MemoryStore {
+ public:
+  struct Failures {
+    std::optional<Error> targets;  // of the look at the targets
+    std::optional<Error> events;   // of the look at events
+  };
+  explicit FailingStore(const Failures& failures) : failures_(failures) {}
+  Result<std::vector<Target>> LoadTargets() override {
+    if (failures_.targets) return std::unexpected(*failures_.targets);
+    return MemoryStore::LoadTargets();
+  }
+  Result<std::vector<bool>> AreProcessed(std::span<const EventId> ids) override {
+    if (failures_.events) return std::unexpected(*failures_.events);
+    return MemoryStore::AreProcessed(ids);
+  }
+
+ private:
+  const Failures& failures_;
+};
+
+// The bus parks what any other code than kUnavailable blames.
+TEST(BusClient, WhatTheStoreFailsWithIsNoFaultOfAnEventButAValueThatItCantHold) {
+  const ManualClock clock;
+  SeededRandom random(1);
+  FailingStore::Failures failures;
+  RelayService service(std::make_unique<FailingStore>(failures), clock, random,
+                       [] { return std::string(kSecretBytes, 's'); });
+  ASSERT_TRUE(service.Load());
+  ASSERT_TRUE(service.CreateTarget("op-1", {.url = "http://example/"}));
+  const bus::Record record{.event = {.id = EventId::Make(clock.Now(), random),
+                                     .topic = "seat",
+                                     .key = "k",
+                                     .type = "seat.held",
+                                     .body = events::SeatEvent().SerializeAsString(),
+                                     .time = clock.Now()}};
+  int accepted = 0;
+  const auto consume = [&] { return Consume(service, {&record, 1}, [&] { ++accepted; }); };
+  for (const Code code : {Code::kInternal, Code::kConflict, Code::kUnknown, Code::kUnavailable}) {
+    for (std::optional<Error>* failure : {&failures.targets, &failures.events}) {
+      *failure = Error{code, "sql_error", "no such column"};
+      const bus::Consumed consumed = consume();
+      EXPECT_EQ(consumed.done, 0U) << CodeName(code);
+      EXPECT_EQ(consumed.error, (Error{Code::kUnavailable, "sql_error", "no such column"})) << CodeName(code);
+      failure->reset();
+    }
+  }
+  failures.events = Error{Code::kInvalidArgument, "invalid_value", ""};
+  EXPECT_EQ(consume().error.code, Code::kInvalidArgument);
+  EXPECT_EQ(accepted, 0);
+  failures.events.reset();
+  EXPECT_EQ(consume().done, 1U);
+  EXPECT_EQ(accepted, 1);
 }
 
 }  // namespace
