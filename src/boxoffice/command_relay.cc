@@ -197,13 +197,15 @@ json::object ReplayOf(const RelayOptions& relay) {
 // Of a range, page by page.
 void Replay(const RestOptions& options, const RelayOptions& relay) {
   const std::string body = json::serialize(ReplayOf(relay));
-  int64_t replayed = 0;
+  int64_t replayed = 0;  // that were dead
+  int64_t sent = 0;      // with those that waited, so far
   json::value answer;
   while (true) {
     answer = Ask(options, "POST", "/v1/admin/relay/deliveries/replay", body);
     replayed += answer.at("replayed").to_number<int64_t>();
     if (!answer.at("more").as_bool()) break;
-    if (!options.json) fmt::print(stderr, "{} replayed\n", replayed);
+    sent += answer.at("pending").to_number<int64_t>();
+    if (!options.json) fmt::print(stderr, "{} on their way\n", sent);
   }
   answer.as_object()["replayed"] = replayed;
   PrintObject(options, answer, {"replayed", "pending"});

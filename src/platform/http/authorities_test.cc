@@ -3,14 +3,19 @@
 #include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <mutex>
+#include <string>
+#include <string_view>
 #include <thread>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl.hpp>
 #include <boost/asio/write.hpp>
+#include <dlfcn.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <netdb.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
@@ -19,6 +24,13 @@
 #include "platform/http/client.h"
 #include "platform/http/server_fixture.h"
 #include "testing/temp_dir.h"
+
+// "localhost." is here, also where no DNS says so: the names of /etc/hosts have no dot of the root.
+extern "C" int getaddrinfo(const char* host, const char* service, const addrinfo* hints, addrinfo** found) {
+  static const auto system = reinterpret_cast<decltype(&getaddrinfo)>(dlsym(RTLD_NEXT, "getaddrinfo"));
+  const bool is_here = host != nullptr && std::string_view(host) == "localhost.";
+  return system(is_here ? "127.0.0.1" : host, service, hints, found);
+}
 
 namespace boxoffice::http {
 namespace {
@@ -44,7 +56,8 @@ class TlsServer {
     X509_set_issuer_name(certificate, name);
     X509V3_CTX context;
     X509V3_set_ctx(&context, certificate, certificate, nullptr, nullptr, 0);
-    X509_EXTENSION* address = X509V3_EXT_conf_nid(nullptr, &context, NID_subject_alt_name, "IP:127.0.0.1");
+    X509_EXTENSION* address =
+        X509V3_EXT_conf_nid(nullptr, &context, NID_subject_alt_name, "IP:127.0.0.1,DNS:localhost");
     CHECK(address != nullptr && X509_add_ext(certificate, address, -1) == 1);
     X509_EXTENSION_free(address);
     CHECK(X509_sign(certificate, key.get(), EVP_sha256()) != 0);
@@ -61,10 +74,15 @@ class TlsServer {
   }
   TlsServer(const TlsServer&) = delete;
   TlsServer& operator=(const TlsServer&) = delete;
-  [[nodiscard]] ClientRequest Request() const {
+  [[nodiscard]] ClientRequest Request(std::string_view host = "127.0.0.1") const {
     ClientRequest request;
-    request.url = fmt::format("https://127.0.0.1:{}/", acceptor_.local_endpoint().port());
+    request.url = fmt::format("https://{}:{}/", host, acceptor_.local_endpoint().port());
     return request;
+  }
+  // The name that the last client asked for (SNI).
+  [[nodiscard]] std::string asked_name() {
+    const std::scoped_lock lock(mutex_);
+    return asked_name_;
   }
   void WriteCertificate(const std::string& path) const {
     BIO* file = BIO_new_file(path.c_str(), "w");
@@ -81,6 +99,10 @@ class TlsServer {
       if (stopping_) return;
       ssl::stream<tcp::socket&> stream(socket, tls_);
       if (!error) stream.handshake(ssl::stream_base::server, error);
+      if (const char* name = SSL_get_servername(stream.native_handle(), TLSEXT_NAMETYPE_host_name)) {
+        const std::scoped_lock lock(mutex_);
+        asked_name_ = name;
+      }
       char buffer[4096];
       if (!error) stream.read_some(boost::asio::buffer(buffer), error);
       if (error) continue;
@@ -93,6 +115,8 @@ class TlsServer {
   boost::asio::io_context io_;
   tcp::acceptor acceptor_{io_, {boost::asio::ip::make_address("127.0.0.1"), 0}};
   std::atomic<bool> stopping_{false};
+  std::mutex mutex_;
+  std::string asked_name_;
   std::thread thread_;
 };
 
@@ -125,6 +149,18 @@ TEST(FetchOverTls, TheAuthoritiesAreReadOnceForManyRequestsAndAFileThatIsReplace
   server.WriteCertificate(tls.ca_file);
   std::filesystem::last_write_time(tls.ca_file, time + std::chrono::seconds(2));
   EXPECT_EQ(StatusOf(server, tls), 204) << "at once";
+}
+
+TEST(FetchOverTls, TheDotOfTheRootIsOfNoCertificateAndNotAskedFor) {
+  TlsServer server;
+  const testbed::TempDir dir;
+  TlsOptions tls;
+  tls.ca_file = (dir.path() / "ca.crt").string();
+  server.WriteCertificate(tls.ca_file);
+  const Result<ClientResponse> response = FetchBlocking(server.Request("localhost."), tls);
+  ASSERT_TRUE(response) << response.error().detail;
+  EXPECT_EQ(response->status, 204);
+  EXPECT_EQ(server.asked_name(), "localhost");
 }
 
 TEST(FetchOverTls, ACertificateOfNoAuthorityHasThemReadAnewAndAServerWithoutOneDoesNot) {

@@ -172,8 +172,10 @@ asio::awaitable<Result<ClientResponse>> FetchSecure(std::shared_ptr<Fetching> st
   if (!context) co_return ConnectFailed(url, context.error().detail);
   ssl::stream<tcp::socket&> stream(state->socket, **context);
   stream.set_verify_mode(ssl::verify_peer);
-  stream.set_verify_callback(ssl::host_name_verification(url.host));
-  if (SSL_set_tlsext_host_name(stream.native_handle(), url.host.c_str()) != 1)
+  // The dot of the root is for the look-up: SNI has none (RFC 6066, section 3), nor has a certificate's name.
+  const std::string name = url.host.ends_with('.') ? url.host.substr(0, url.host.size() - 1) : url.host;
+  stream.set_verify_callback(ssl::host_name_verification(name));
+  if (SSL_set_tlsext_host_name(stream.native_handle(), name.c_str()) != 1)
     co_return ConnectFailed(url, "SNI");
   const auto [handshake_error] = co_await stream.async_handshake(ssl::stream_base::client, kAwait);
   if (handshake_error) {

@@ -30,10 +30,16 @@ Dispatcher::Dispatcher(RelayService& service, Sender& sender, const Clock& clock
     : service_(service), sender_(sender), clock_(clock), limits_(limits), wake_(std::move(wake)) {}
 
 Result<std::optional<Timestamp>> Dispatcher::Round() {
-  BOXOFFICE_TRY(RecordEnded());
+  // What failed for one target is told in the end, after the others had their turn.
+  const Result<void> recorded = RecordEnded();
   BOXOFFICE_TRY(service_.Load());
-  BOXOFFICE_TRY(StartDue());
+  const Result<void> started = StartDue();
+  const Result<bool> given_up = service_.GiveUp();
+  BOXOFFICE_TRY(recorded);
+  BOXOFFICE_TRY(started);
+  BOXOFFICE_ASSIGN(const bool more_to_give_up, given_up);
   const Timestamp now = clock_.Now();
+  if (more_to_give_up) return now;
   BOXOFFICE_ASSIGN(std::vector<Timestamp> times, SendTimes(now));
   // What may be sent already is in flight, or waits for a place, and the end of an attempt will call.
   std::erase_if(times, [now](Timestamp at) { return at <= now; });
@@ -67,41 +73,55 @@ Result<void> Dispatcher::RecordEnded() {
     const std::scoped_lock lock(mutex_);
     ended = ended_;
   }
-  if (ended.empty()) return {};
-  BOXOFFICE_TRY(service_.Record(ended));
-  const std::scoped_lock lock(mutex_);
-  ended_.erase(ended_.begin(), ended_.begin() + static_cast<ptrdiff_t>(ended.size()));
-  for (const AttemptResult& result : ended) in_flight_[result.delivery.target_id].erase(result.delivery.id);
+  if (!ended.empty()) {
+    BOXOFFICE_TRY(service_.Record(ended));
+    const std::scoped_lock lock(mutex_);
+    ended_.erase(ended_.begin(), ended_.begin() + static_cast<ptrdiff_t>(ended.size()));
+    for (const AttemptResult& result : ended) in_flight_[result.delivery.target_id].erase(result.delivery.id);
+  }
+  return service_.DisableGone();
+}
+
+// Ends with the first failure, as the next ones might take long as well; the target of the last one comes
+// last, so that it is in the way of none.
+Result<void> Dispatcher::StartDue() {
+  std::vector<ActiveTarget> targets = service_.EnabledTargets();
+  const auto next = std::ranges::upper_bound(targets, failed_target_, {}, &ActiveTarget::id);
+  std::ranges::rotate(targets, next);
+  failed_target_ = 0;
+  for (const ActiveTarget& target : targets) {
+    const Result<void> started = StartDueOf(target);
+    if (started) continue;
+    failed_target_ = target.id;
+    return started;
+  }
   return {};
 }
 
-Result<void> Dispatcher::StartDue() {
-  for (const ActiveTarget& active : service_.EnabledTargets()) {
-    const int64_t target = active.id;
-    if (active.paused_until > clock_.Now()) continue;
-    std::set<int64_t> busy;
+Result<void> Dispatcher::StartDueOf(const ActiveTarget& target) {
+  if (target.paused_until > clock_.Now()) return {};
+  std::set<int64_t> busy;
+  {
+    const std::scoped_lock lock(mutex_);
+    busy = in_flight_[target.id];
+  }
+  if (busy.size() >= limits_.in_flight_per_target) return {};
+  // Those in flight are still due in the store.
+  BOXOFFICE_ASSIGN(const std::vector<Attempt> due,
+                   service_.Due(target.id, limits_.in_flight_per_target - busy.size(), busy));
+  for (const Attempt& attempt : due) {
     {
       const std::scoped_lock lock(mutex_);
-      busy = in_flight_[target];
+      in_flight_[target.id].insert(attempt.delivery.id);
     }
-    if (busy.size() >= limits_.in_flight_per_target) continue;
-    // Those in flight are still due in the store.
-    BOXOFFICE_ASSIGN(const std::vector<Attempt> due,
-                     service_.Due(target, limits_.in_flight_per_target - busy.size(), busy));
-    for (const Attempt& attempt : due) {
+    const auto done = [this, delivery = attempt.delivery, url = attempt.url](Answer answer) {
       {
         const std::scoped_lock lock(mutex_);
-        in_flight_[target].insert(attempt.delivery.id);
+        ended_.push_back({delivery, std::move(answer), url});
       }
-      const auto done = [this, delivery = attempt.delivery, url = attempt.url](Answer answer) {
-        {
-          const std::scoped_lock lock(mutex_);
-          ended_.push_back({delivery, std::move(answer), url});
-        }
-        wake_();
-      };
-      sender_.Send(attempt, clock_.Now(), done);
-    }
+      wake_();
+    };
+    sender_.Send(attempt, clock_.Now(), done);
   }
   return {};
 }

@@ -40,21 +40,24 @@ class Dispatcher {
   Dispatcher(RelayService& service, Sender& sender, const Clock& clock, DispatchLimits limits,
              std::function<void()> wake);
 
-  // Records the attempts that have ended, and starts those that are due. Returns when something will be due
-  // next, if that is known. An error (of the store) loses nothing: what was not recorded is recorded by the
-  // next call.
+  // Records the attempts that have ended, starts those that are due, and gives up a part of what is pending
+  // of targets that take nothing any more. Returns when something will be due next, if that is known; at
+  // once, where more is to be given up. An error (of the store) loses nothing: what was not recorded is
+  // recorded by the next call. One that concerns a single target holds up no other for longer than a round.
   [[nodiscard]] Result<std::optional<Timestamp>> Round();
 
   // When the next delivery of any target may be sent, in the past where it is late: what waits for the end of
   // a pause, or for a turn of a rate, is not. nullopt: none is pending.
   [[nodiscard]] Result<std::optional<Timestamp>> NextDue() const;
 
-  // The first half of Round: for the end, when nothing more is to be sent.
+  // The first part of Round, with the disabling of targets that answered 410: for the end, when nothing more
+  // is to be sent.
   [[nodiscard]] Result<void> RecordEnded();
   [[nodiscard]] size_t in_flight() const;
 
  private:
   [[nodiscard]] Result<void> StartDue();
+  [[nodiscard]] Result<void> StartDueOf(const ActiveTarget& target);
   // When the next delivery of each target that has one may be sent.
   [[nodiscard]] Result<std::vector<Timestamp>> SendTimes(Timestamp now) const;
 
@@ -66,6 +69,7 @@ class Dispatcher {
   mutable std::mutex mutex_;
   std::vector<AttemptResult> ended_;
   std::map<int64_t, std::set<int64_t>> in_flight_;  // target → deliveries, until they are recorded
+  int64_t failed_target_ = 0;                       // whose store has failed; 0: none. Of Round's thread
 };
 
 }  // namespace boxoffice::relay

@@ -18,6 +18,17 @@ class ReplayTest : public DispatcherTest {
     ASSERT_TRUE(service_.ChangeTarget(1, {.enabled = false}));
     ASSERT_TRUE(service_.ChangeTarget(1, {.enabled = true}));
   }
+  // A target, and as many deliveries of keys of their own, each attempted once.
+  void EndAttempts(size_t count, int status) {
+    MakeTarget();
+    std::vector<InboxEvent> events;
+    for (size_t i = 0; i < count; ++i) events.push_back(Event(std::to_string(i), "x"));
+    Accept(events);
+    std::vector<Delivery> attempted = service_.ListDeliveries({.limit = count}).value();
+    ASSERT_EQ(attempted.size(), count);
+    for (Delivery& delivery : attempted) delivery = AfterAttempt(delivery, {status, ""}, clock_.Now(), 0);
+    ASSERT_TRUE(store_.Update(attempted, clock_.Now()));
+  }
 };
 
 TEST_F(ReplayTest, ThoseOfAKeyGoOutInTheirOrder) {
@@ -96,6 +107,30 @@ TEST_F(ReplayTest, WhatWaitsAfterAnOutageIsSentNowInItsOrder) {
   sender_.AnswerAll(200);
   Round();
   EXPECT_EQ(sender_.sent.back(), "2");
+}
+
+TEST_F(ReplayTest, WhatIsDeadComesBackPageByPage) {
+  EndAttempts(RelayService::kReplayBatch + 500, kGone);
+  const Replayed page = service_.ReplayDeliveries({.target_id = 1}).value();
+  EXPECT_EQ(page.count, RelayService::kReplayBatch);
+  EXPECT_EQ(page.pending, RelayService::kReplayBatch);
+  EXPECT_TRUE(page.more);
+  const Replayed last = service_.ReplayDeliveries({.target_id = 1}).value();
+  EXPECT_EQ(last.count, 500);
+  EXPECT_EQ(last.pending, RelayService::kReplayBatch + 500);
+  EXPECT_FALSE(last.more);
+}
+
+TEST_F(ReplayTest, WhatWaitsIsMadeDuePageByPage) {
+  EndAttempts(RelayService::kReplayBatch + 500, 500);
+  const Replayed page = service_.ReplayDeliveries({.target_id = 1}).value();
+  EXPECT_EQ(page.count, 0);
+  EXPECT_EQ(page.pending, RelayService::kReplayBatch);
+  EXPECT_TRUE(page.more);
+  const Replayed last = service_.ReplayDeliveries({.target_id = 1}).value();
+  EXPECT_EQ(last.pending, RelayService::kReplayBatch + 500);
+  EXPECT_FALSE(last.more);
+  EXPECT_EQ(service_.NextDue(1).value(), clock_.Now());
 }
 
 TEST_F(ReplayTest, OneThatWaitsIsSentNowWhenItIsNamed) {

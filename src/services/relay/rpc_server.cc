@@ -164,6 +164,7 @@ grpc::ServerUnaryReactor* RelayRpcServer::DeleteTarget(grpc::CallbackServerConte
   return rpc::Answer<v1::DeleteTargetResponse>(context, pool_, response,
                                                [this, request]() -> Result<v1::DeleteTargetResponse> {
                                                  BOXOFFICE_TRY(service_.DeleteTarget(request->id()));
+                                                 due_();
                                                  return v1::DeleteTargetResponse();
                                                });
 }

@@ -77,7 +77,7 @@ void ExpectGoesOn(Store& store) {
   Target changed = targets[0];
   changed.rate_per_s = 5;
   changed.past_filters = {{kMade, {"seat.held"}, {7}}};
-  ASSERT_TRUE(store.ChangeTarget(changed, std::nullopt, kMade));
+  ASSERT_TRUE(store.ChangeTarget(changed));
   ++changed.version;
   EXPECT_EQ(store.LoadTargets().value()[0], changed);
 }

@@ -127,9 +127,12 @@ Result<Target> RelayService::SaveChange(int64_t id, const Make& make) {
     BOXOFFICE_ASSIGN(Target * target, FindLive(id));
     BOXOFFICE_ASSIGN(Target changed, make(*target));
     if (changed == *target) return changed;
-    const bool stops = target->enabled && !changed.enabled;
-    const Result<void> saved = store_->ChangeTarget(
-        changed, stops ? std::optional<std::string>(kDisabledTarget) : std::nullopt, clock_.Now());
+    // Or what is to be dead would be sent. Nothing becomes pending in between.
+    if (!target->enabled && changed.enabled) {
+      BOXOFFICE_ASSIGN(const bool more, GiveUpSome(*target));
+      if (more) return Fail(Code::kUnavailable, "contention", "what was pending is still being given up");
+    }
+    const Result<void> saved = store_->ChangeTarget(changed);
     if (!saved && saved.error().reason == "constraint") {
       if (tries < kMaxTries) continue;  // another replica was first: on top of what it did
       return Fail(Code::kUnavailable, "contention", "others change the target");
@@ -206,11 +209,36 @@ Result<void> RelayService::DeleteTarget(int64_t id) {
   Target* target = FindTarget(id);
   if (target == nullptr) return NoTarget(id);
   if (target->deleted) return {};
-  Target changed = *target;
-  changed.deleted = true;
-  BOXOFFICE_TRY(store_->UpdateTarget(changed, kDeletedTarget, clock_.Now()));
-  *target = std::move(changed);
+  BOXOFFICE_TRY(store_->DeleteTarget(id));
+  target->deleted = true;
+  ++target->version;
   return {};
+}
+
+Result<bool> RelayService::GiveUpSome(const Target& target) {
+  BOXOFFICE_ASSIGN(const size_t given_up,
+                   store_->GiveUp(target.id, target.deleted ? kDeletedTarget : kDisabledTarget, clock_.Now(),
+                                  kGiveUpBatch));
+  if (given_up == kGiveUpBatch) return true;
+  finished_[target.id] = target.version;
+  return false;
+}
+
+const Target* RelayService::FindUnfinished() const {
+  const auto it = std::ranges::find_if(targets_, [this](const Target& target) {
+    if (target.enabled && !target.deleted) return false;
+    const auto finished = finished_.find(target.id);
+    return finished == finished_.end() || finished->second != target.version;
+  });
+  return it == targets_.end() ? nullptr : &*it;
+}
+
+Result<bool> RelayService::GiveUp() {
+  const std::scoped_lock lock(mutex_);
+  const Target* target = FindUnfinished();
+  if (target == nullptr) return false;
+  BOXOFFICE_TRY(GiveUpSome(*target));
+  return FindUnfinished() != nullptr;
 }
 
 Result<std::vector<Target>> RelayService::ListTargets(int64_t after_id, size_t limit) {
@@ -235,10 +263,6 @@ Result<bool> RelayService::AcceptEvents(std::span<const InboxEvent> events) {
   if (!added && added.error().reason == "constraint") {  // another replica was first: what it did is seen now
     BOXOFFICE_ASSIGN(targets_, store_->LoadTargets());
     added = DecideAndInsert(events);
-  }
-  // Done, perhaps, or overtaken again: either shows when they come again.
-  if (!added && (added.error().code == Code::kConflict || added.error().code == Code::kUnknown)) {
-    added.error().code = Code::kUnavailable;
   }
   return added;
 }
@@ -352,9 +376,13 @@ Result<Replayed> RelayService::ReplayRange(const ReplayRequest& request) {
   BOXOFFICE_ASSIGN(replayed.count, store_->Replay(ids, clock_.Now()));
   // None replayed: a target was disabled meanwhile. Asking again would find the same.
   replayed.more = dead.size() == kReplayBatch && replayed.count > 0;
-  // What is pending of the whole range is looked at once, with the last of the dead.
-  if (!replayed.more) {
-    BOXOFFICE_ASSIGN(replayed.pending, store_->Hasten(query, clock_.Now()));
+  // What is pending of the range is looked at once none is dead.
+  if (replayed.more) {
+    replayed.pending = replayed.count;
+  } else {
+    BOXOFFICE_ASSIGN(const Hastened hastened, store_->Hasten(query, clock_.Now()));
+    replayed.pending = hastened.pending;
+    replayed.more = hastened.more;
   }
   return replayed;
 }
@@ -385,7 +413,7 @@ std::vector<ActiveTarget> RelayService::EnabledTargets() const {
   const std::scoped_lock lock(mutex_);
   std::vector<ActiveTarget> active;
   for (const Target& target : targets_) {
-    if (target.enabled && !target.deleted)
+    if (target.enabled && !target.deleted && !gone_.contains({target.id, target.url}))
       active.push_back({target.id, target.rate_per_s, target.paused_until});
   }
   return active;
@@ -405,26 +433,38 @@ Result<void> RelayService::Record(std::span<const AttemptResult> results) {
   }
   BOXOFFICE_TRY(store_->Update(changed, now));
   BOXOFFICE_TRY(SavePauses(results, now));
-  for (const auto& target_and_url : gone) {
+  gone_.merge(gone);
+  return {};
+}
+
+Result<void> RelayService::DisableGone() {
+  const std::scoped_lock lock(mutex_);
+  Result<void> all;
+  for (auto it = gone_.begin(); it != gone_.end();) {
     // On top of what is stored, for another replica may have changed the URL.
     bool disables = false;
     const auto disable = [&](const Target& target) -> Result<Target> {
       Target disabled = target;
-      disables = target.enabled && target.url == target_and_url.second;
+      disables = target.enabled && target.url == it->second;
       if (!disables) return disabled;
       disabled.enabled = false;
-      disabled.disabled_reason = fmt::format("it answered 410 Gone, {}", ToRfc3339(now));
+      disabled.disabled_reason = fmt::format("it answered 410 Gone, {}", ToRfc3339(clock_.Now()));
       return disabled;
     };
-    const Result<Target> saved = SaveChange(target_and_url.first, disable);
-    if (!saved && saved.error().code != Code::kNotFound) return std::unexpected(saved.error());
+    const Result<Target> saved = SaveChange(it->first, disable);
+    if (!saved && saved.error().code != Code::kNotFound) {
+      all = std::unexpected(saved.error());
+      ++it;
+      continue;
+    }
     // What happens until it is enabled again is never sent to it: somebody should know.
     if (saved && disables) {
       obs::Log(obs::Level::kWarning, "relay_target_disabled",
                {{"target_id", saved->id}, {"reason", saved->disabled_reason}});
     }
+    it = gone_.erase(it);
   }
-  return {};
+  return all;
 }
 
 Result<void> RelayService::SavePauses(std::span<const AttemptResult> results, Timestamp now) {

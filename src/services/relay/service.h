@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -10,6 +11,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -46,7 +48,7 @@ struct Replayed {
     bool operator==(const Refused&) const = default;
   };
   size_t count = 0;              // that were dead
-  size_t pending = 0;            // of all that was asked for, with those that were dead
+  size_t pending = 0;            // of all that was asked for, with those that were dead; with `more`: a part
   std::vector<Refused> refused;  // of those that were named
   bool more = false;             // of a range: there may be more, so ask again
 };
@@ -89,10 +91,11 @@ class RelayService {
   // invalid_argument, operation_key_reused (kConflict: the key was used for other choices), target_deleted
   // (kConflict: what the key made), too_many_targets (kConflict: nothing that waiting would end).
   [[nodiscard]] Result<Target> CreateTarget(const std::string& operation_key, Target choices);
-  // Changes what is given. Disabled by it, its pending deliveries become dead; enabled again, it gets what
-  // happens from then on. With other types or shows, it gets what they name and happens from then on; what
-  // is under way, if they named it before as well. Again: no effect. Errors: invalid_argument,
-  // target_not_found, contention (kUnavailable: others change it, ten times in a row).
+  // Changes what is given. Disabled by it, its pending deliveries become dead (GiveUp); enabled again, it
+  // gets what happens from then on. With other types or shows, it gets what they name and happens from then
+  // on; what is under way, if they named it before as well. Again: no effect. Errors: invalid_argument,
+  // target_not_found, contention (kUnavailable: others change it, ten times in a row; or it is to be enabled,
+  // and what was pending is still being given up).
   [[nodiscard]] Result<Target> ChangeTarget(int64_t id, const TargetChange& change);
   // Gives it a new secret; deliveries carry a signature by the one before as well, until `keep_old` is over.
   // A rotation before that one had ended is refused (rotation_under_way, kConflict), as the older secret
@@ -105,7 +108,7 @@ class RelayService {
   // Sends it an event of kTestType, once, whatever it asked for, after a pause that it has asked for; what
   // came of it is in the log. Again: another one. Errors: target_not_found, target_disabled (kConflict).
   [[nodiscard]] Result<Delivery> TestTarget(int64_t id);
-  // Its pending deliveries become dead. Again: no effect. Errors: target_not_found.
+  // Its pending deliveries become dead (GiveUp). Again: no effect. Errors: target_not_found.
   [[nodiscard]] Result<void> DeleteTarget(int64_t id);
   // Up to `limit` targets that are not deleted with ids above `after_id`, by id, as they are stored.
   [[nodiscard]] Result<std::vector<Target>> ListTargets(int64_t after_id, size_t limit);
@@ -113,7 +116,7 @@ class RelayService {
   // Whether any target is sent such events: what nobody wants need not be read.
   [[nodiscard]] bool Wants(std::string_view type) const;
   // Takes events into the inbox, with a delivery for each target that they match. Again: no effect. Returns
-  // whether anything was added. An error is never the events' fault (kUnavailable).
+  // whether anything was added. Errors: of the store; constraint (kConflict: others were first, twice).
   [[nodiscard]] Result<bool> AcceptEvents(std::span<const InboxEvent> events);
 
   [[nodiscard]] Result<std::vector<Delivery>> ListDeliveries(const DeliveryQuery& query);
@@ -124,8 +127,8 @@ class RelayService {
   // another of its target and key has the turn, that one is. A pause that its target has asked for ends.
   // Errors: delivery_not_found, not_dead (kConflict: it was delivered), target_disabled (kConflict).
   [[nodiscard]] Result<Delivery> ReplayDelivery(int64_t id);
-  // The same for many: up to kMaxReplayIds that are named, or, of a range, all that are pending and
-  // kReplayBatch that are dead, the oldest first.
+  // The same for many: up to kMaxReplayIds that are named, or, of a range, kReplayBatch at a time: the dead
+  // ones, the oldest first, and then those that wait for their next attempt.
   // Those of one target and key go out in their order. Again: what is pending already was not dead.
   // Errors: invalid_argument, target_not_found (target_id), target_disabled (kConflict; target_id).
   [[nodiscard]] Result<Replayed> ReplayDeliveries(const ReplayRequest& request);
@@ -135,11 +138,18 @@ class RelayService {
   [[nodiscard]] Result<std::vector<Attempt>> Due(int64_t target_id, size_t limit,
                                                  const std::set<int64_t>& under_way);
   [[nodiscard]] Result<std::optional<Timestamp>> NextDue(int64_t target_id);
+  // But for those that DisableGone is to disable.
   [[nodiscard]] std::vector<ActiveTarget> EnabledTargets() const;
-  // Records attempts, leaves alone targets that asked for it, and disables those that answered 410, at the
-  // URL that they still have. Attempts whose delivery or target was given up meanwhile, or whose delivery was
-  // replayed: only a success counts. Again: no effect.
+  // Records attempts, leaves alone targets that asked for it, and notes those that answered 410. Attempts
+  // whose delivery or target was given up meanwhile, or whose delivery was replayed: only a success counts.
+  // Again: no effect.
   [[nodiscard]] Result<void> Record(std::span<const AttemptResult> results);
+  // Disables the targets that answered 410, at the URL that they still have. One that can't be is left for
+  // the next call, and the others are.
+  [[nodiscard]] Result<void> DisableGone();
+  // Gives up a part of what is still pending of one target that was disabled or deleted, by whichever
+  // replica. Returns whether there may be more. Again: the next part.
+  [[nodiscard]] Result<bool> GiveUp();
   // Removes from the log a part of what has ended longer ago than it is kept. Returns how much.
   [[nodiscard]] Result<size_t> Prune();
   // See Store: of some ids at a time.
@@ -154,11 +164,16 @@ class RelayService {
 
  private:
   static constexpr size_t kPruneBatch = 1'000;
+  static constexpr size_t kGiveUpBatch = 1'000;
   static constexpr int kMaxTries = 10;
   // What `make` makes of a target, saved on top of what it saw.
   using Make = std::function<Result<Target>(const Target&)>;
   [[nodiscard]] Result<void> SavePauses(std::span<const AttemptResult> results, Timestamp now);
   [[nodiscard]] Result<Target> SaveChange(int64_t id, const Make& make);
+  // A part of one target's. Returns whether there may be more of it.
+  [[nodiscard]] Result<bool> GiveUpSome(const Target& target);
+  // One that takes nothing, and may have something pending; nullptr: there is none.
+  [[nodiscard]] const Target* FindUnfinished() const;
   [[nodiscard]] Result<Target*> FindLive(int64_t id);
   [[nodiscard]] Result<Replayed> ReplayNamed(const std::vector<int64_t>& ids);
   [[nodiscard]] Result<Replayed> ReplayRange(const ReplayRequest& request);
@@ -175,7 +190,11 @@ class RelayService {
   const AddressPolicy addresses_;
   const milliseconds log_age_;
   mutable std::mutex mutex_;
-  std::vector<Target> targets_;  // by id, also deleted ones
+  std::vector<Target> targets_;                     // by id, also deleted ones
+  std::set<std::pair<int64_t, std::string>> gone_;  // target and URL that answered 410, until it is disabled
+  // Targets that take nothing, with the version at which nothing was pending: nothing comes until it is
+  // another.
+  std::map<int64_t, int64_t> finished_;
 };
 
 }  // namespace boxoffice::relay

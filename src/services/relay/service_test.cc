@@ -19,9 +19,8 @@ class OvertakenStore final : public MemoryStore {
   explicit OvertakenStore(bool deletes) : deletes_(deletes) {}
   Result<void> Insert(const Accepted&) override {
     Target target = LoadTargets().value().at(0);
-    (deletes_ ? target.deleted : target.enabled) = deletes_;
-    EXPECT_TRUE(deletes_ ? UpdateTarget(target, "target_deleted", {})
-                         : ChangeTarget(target, "target_disabled", {}));
+    target.enabled = false;
+    EXPECT_TRUE(deletes_ ? DeleteTarget(target.id) : ChangeTarget(target));
     return Fail(Code::kConflict, "constraint", "a target takes nothing any more");
   }
 
@@ -45,7 +44,7 @@ TEST(OvertakenTest, ATestOfATargetThatAnotherReplicaHasJustTakenAwaySaysSo) {
 class ForestallingStore final : public MemoryStore {
  public:
   explicit ForestallingStore(int& changes) : changes_(changes) {}
-  Result<void> ChangeTarget(const Target&, const std::optional<std::string>&, Timestamp) override {
+  Result<void> ChangeTarget(const Target&) override {
     ++changes_;
     return Fail(Code::kConflict, "constraint", "the target was changed meanwhile");
   }
@@ -102,7 +101,7 @@ TEST_F(OperationKeyTest, ARotationByAProgramThatKeepsNoContentIsKnownByItsKey) {
   Target theirs = service_.RotateSecret("r1", id, milliseconds(0)).value();
   theirs.rotation_key = "r2";
   theirs.secret = std::string(kSecretBytes, 'z');
-  ASSERT_TRUE(store_.ChangeTarget(theirs, std::nullopt, clock_.Now()));
+  ASSERT_TRUE(store_.ChangeTarget(theirs));
   EXPECT_EQ(service_.RotateSecret("r2", id, std::chrono::hours(24))->secret, theirs.secret);
 }
 

@@ -4,6 +4,7 @@
 #include <optional>
 #include <set>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.h"
@@ -32,7 +33,13 @@ struct RangeQuery {
   std::vector<int64_t> target_ids;  // sorted
   Timestamp from{};
   Timestamp until = Timestamp::max();  // not included
-  size_t limit = 0;                    // of a list
+  size_t limit = 0;                    // of a page
+};
+
+// What a page of Hasten came to.
+struct Hastened {
+  size_t pending = 0;  // of the whole range; with `more`: that this page has made due
+  bool more = false;   // the page was full: a repeat may find more
 };
 
 // Of a call that forgets.
@@ -49,17 +56,18 @@ class Store {
   [[nodiscard]] virtual Result<std::vector<Target>> LoadTargets() = 0;
   // Gives it an id. A second one with the operation key: constraint.
   [[nodiscard]] virtual Result<int64_t> InsertTarget(const Target& target) = 0;
-  // Saves enabled, disabled_reason and deleted; what disables or deletes wins over all that was not seen.
-  // With `give_up`, all pending deliveries of the target become dead with that error, and end at `now`.
-  [[nodiscard]] virtual Result<void> UpdateTarget(const Target& target,
-                                                  const std::optional<std::string>& give_up,
-                                                  Timestamp now) = 0;
+  // It wins over all changes that were not seen, and counts the version up. Again: no effect.
+  [[nodiscard]] virtual Result<void> DeleteTarget(int64_t target_id) = 0;
   // Saves all that can change of a target which still has this version, and counts the version up; but not
-  // paused_until, which ends if it gets another URL, or was or becomes disabled. With `give_up` as above.
-  // Another version, or deleted: constraint, and nothing is done.
-  [[nodiscard]] virtual Result<void> ChangeTarget(const Target& target,
-                                                  const std::optional<std::string>& give_up,
-                                                  Timestamp now) = 0;
+  // paused_until, which ends if it gets another URL, or was or becomes disabled. Another version, or deleted:
+  // constraint, and nothing is done.
+  [[nodiscard]] virtual Result<void> ChangeTarget(const Target& target) = 0;
+  // Of a target that is disabled or deleted, up to `limit` pending deliveries become dead with that error,
+  // and end at `now`; of each key the last ones first, so that what is left of it still has one with the
+  // turn, unless it was replayed behind a later one. Returns how many: fewer than `limit`, none is left. Of
+  // any other target: nothing is done.
+  [[nodiscard]] virtual Result<size_t> GiveUp(int64_t target_id, std::string_view why, Timestamp now,
+                                              size_t limit) = 0;
   // The target is left alone until then, or longer if that was said before. At a URL that it has no more, or
   // disabled: nothing is done. The version stays.
   [[nodiscard]] virtual Result<void> Pause(int64_t target_id, const std::string& url, Timestamp until) = 0;
@@ -73,9 +81,10 @@ class Store {
   [[nodiscard]] virtual Result<void> Insert(const Accepted& accepted) = 0;
 
   // Gives out, to be sent, up to `limit` pending deliveries of a target that are due at `now`, the longest
-  // due first; none that is `under_way`. Where several replicas share what is stored, none that another is
-  // sending; what is given out is this one's until it is updated, or too old (store_postgres.h). With a
-  // `rate_per_s` other than 0, each takes a turn (throttle.h), and only as many are given out as have one.
+  // due first; none that is `under_way`, and none of a target that is disabled or deleted. Where several
+  // replicas share what is stored, none that another is sending; what is given out is this one's until it is
+  // updated, or too old (store_postgres.h). With a `rate_per_s` other than 0, each takes a turn (throttle.h),
+  // and only as many are given out as have one.
   [[nodiscard]] virtual Result<std::vector<Outgoing>> Due(int64_t target_id, Timestamp now, size_t limit,
                                                           const std::set<int64_t>& under_way,
                                                           double rate_per_s) = 0;
@@ -94,8 +103,9 @@ class Store {
   // the one that has the turn of its target and key is due at `now` at the latest, and the pauses of their
   // targets end. Returns how many were dead.
   [[nodiscard]] virtual Result<size_t> Replay(std::span<const int64_t> ids, Timestamp now) = 0;
-  // The same for all that are pending of a range, whatever its limit. Returns how many are pending.
-  [[nodiscard]] virtual Result<size_t> Hasten(const RangeQuery& query, Timestamp now) = 0;
+  // The same for all that are pending of a range: up to the query's limit (1 or more) are made due at a time,
+  // and the pauses end with the last page. One that has failed again meanwhile is made due again.
+  [[nodiscard]] virtual Result<Hastened> Hasten(const RangeQuery& query, Timestamp now) = 0;
   // The dead ones of a range, the oldest first.
   [[nodiscard]] virtual Result<std::vector<Delivery>> ListDead(const RangeQuery& query) = 0;
 

@@ -26,21 +26,15 @@ Result<int64_t> MemoryStore::InsertTarget(const Target& target) {
   return targets_.back().id;
 }
 
-Result<void> MemoryStore::UpdateTarget(const Target& target, const std::optional<std::string>& give_up,
-                                       Timestamp now) {
-  const auto it = std::ranges::find(targets_, target.id, &Target::id);
-  if (it != targets_.end()) {
-    it->enabled = target.enabled;
-    it->disabled_reason = target.disabled_reason;
-    it->deleted = target.deleted;
-    ++it->version;
-  }
-  GiveUp(target.id, give_up, now);
+Result<void> MemoryStore::DeleteTarget(int64_t target_id) {
+  const auto it = std::ranges::find(targets_, target_id, &Target::id);
+  if (it == targets_.end() || it->deleted) return {};
+  it->deleted = true;
+  ++it->version;
   return {};
 }
 
-Result<void> MemoryStore::ChangeTarget(const Target& target, const std::optional<std::string>& give_up,
-                                       Timestamp now) {
+Result<void> MemoryStore::ChangeTarget(const Target& target) {
   const auto it = std::ranges::find(targets_, target.id, &Target::id);
   if (it == targets_.end() || it->deleted || it->version != target.version) {
     return Fail(Code::kConflict, "constraint", "version");
@@ -50,7 +44,6 @@ Result<void> MemoryStore::ChangeTarget(const Target& target, const std::optional
   *it = target;
   it->paused_until = paused_until;
   ++it->version;
-  GiveUp(target.id, give_up, now);
   return {};
 }
 
@@ -61,15 +54,24 @@ Result<void> MemoryStore::Pause(int64_t target_id, const std::string& url, Times
   return {};
 }
 
-void MemoryStore::GiveUp(int64_t target_id, const std::optional<std::string>& why, Timestamp now) {
-  if (!why) return;
-  for (auto& [id, delivery] : deliveries_) {
+bool MemoryStore::TakesNothing(int64_t target_id) const {
+  const auto it = std::ranges::find(targets_, target_id, &Target::id);
+  return it != targets_.end() && (it->deleted || !it->enabled);
+}
+
+Result<size_t> MemoryStore::GiveUp(int64_t target_id, std::string_view why, Timestamp now, size_t limit) {
+  if (!TakesNothing(target_id)) return 0;
+  size_t given_up = 0;
+  for (auto it = deliveries_.rbegin(); it != deliveries_.rend() && given_up < limit; ++it) {
+    Delivery& delivery = it->second;
     if (delivery.target_id != target_id || delivery.state != State::kPending) continue;
     delivery.state = State::kDead;
     delivery.next_attempt_at.reset();
-    delivery.last_error = *why;
-    ended_at_[id] = now;
+    delivery.last_error = why;
+    ended_at_[delivery.id] = now;
+    ++given_up;
   }
+  return given_up;
 }
 
 Result<std::vector<bool>> MemoryStore::AreProcessed(std::span<const EventId> ids) {
@@ -107,8 +109,9 @@ Result<void> MemoryStore::Insert(const Accepted& accepted) {
 
 Result<std::vector<Outgoing>> MemoryStore::Due(int64_t target_id, Timestamp now, size_t limit,
                                                const std::set<int64_t>& under_way, double rate_per_s) {
-  if (rate_per_s > 0) limit = std::min(limit, TurnsNow(turns_us_[target_id], now, rate_per_s));
   std::vector<Outgoing> due;
+  if (TakesNothing(target_id)) return due;
+  if (rate_per_s > 0) limit = std::min(limit, TurnsNow(turns_us_[target_id], now, rate_per_s));
   for (const auto& [id, delivery] : deliveries_) {
     if (delivery.target_id == target_id && delivery.state == State::kPending && delivery.next_attempt_at &&
         *delivery.next_attempt_at <= now && !under_way.contains(id)) {
@@ -175,14 +178,23 @@ Result<size_t> MemoryStore::Replay(std::span<const int64_t> ids, Timestamp now) 
   return replayed;
 }
 
-Result<size_t> MemoryStore::Hasten(const RangeQuery& query, Timestamp now) {
+Result<Hastened> MemoryStore::Hasten(const RangeQuery& query, Timestamp now) {
+  std::set<TargetKey> keys;  // of the range
   size_t pending = 0;
   for (const auto& [id, delivery] : deliveries_) {
     if (delivery.state != State::kPending || !IsOf(query, delivery)) continue;
-    MakeDue({delivery.target_id, delivery.key}, now);
+    keys.emplace(delivery.target_id, delivery.key);
     ++pending;
   }
-  return pending;
+  size_t moved = 0;
+  for (auto& [id, delivery] : deliveries_) {
+    const bool waits = delivery.state == State::kPending && delivery.next_attempt_at > now;
+    if (!waits || !keys.contains({delivery.target_id, delivery.key})) continue;
+    delivery.next_attempt_at = now;
+    if (++moved == query.limit) return Hastened{moved, true};
+  }
+  for (const TargetKey& key : keys) MakeDue(key, now);
+  return Hastened{pending, false};
 }
 
 void MemoryStore::MakeDue(const TargetKey& key, Timestamp now) {

@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "services/relay/store.h"
@@ -15,10 +16,9 @@ class MemoryStore : public Store {
  public:
   Result<std::vector<Target>> LoadTargets() override;
   Result<int64_t> InsertTarget(const Target& target) override;
-  Result<void> UpdateTarget(const Target& target, const std::optional<std::string>& give_up,
-                            Timestamp now) override;
-  Result<void> ChangeTarget(const Target& target, const std::optional<std::string>& give_up,
-                            Timestamp now) override;
+  Result<void> DeleteTarget(int64_t target_id) override;
+  Result<void> ChangeTarget(const Target& target) override;
+  Result<size_t> GiveUp(int64_t target_id, std::string_view why, Timestamp now, size_t limit) override;
   Result<void> Pause(int64_t target_id, const std::string& url, Timestamp until) override;
   Result<std::vector<bool>> AreProcessed(std::span<const EventId> ids) override;
   Result<std::set<TargetKey>> Waiting(const std::set<TargetKey>& keys) override;
@@ -28,7 +28,7 @@ class MemoryStore : public Store {
   Result<std::optional<Timestamp>> NextDue(int64_t target_id) override;
   Result<void> Update(std::span<const Delivery> deliveries, Timestamp now) override;
   Result<size_t> Replay(std::span<const int64_t> ids, Timestamp now) override;
-  Result<size_t> Hasten(const RangeQuery& query, Timestamp now) override;
+  Result<Hastened> Hasten(const RangeQuery& query, Timestamp now) override;
   Result<std::vector<Delivery>> ListDead(const RangeQuery& query) override;
   Result<std::optional<InboxEvent>> FindEvent(const EventId& id) override;
   Result<std::optional<Delivery>> Find(int64_t delivery_id) override;
@@ -38,7 +38,8 @@ class MemoryStore : public Store {
 
  private:
   void MakeDue(const TargetKey& key, Timestamp now);
-  void GiveUp(int64_t target_id, const std::optional<std::string>& why, Timestamp now);
+  // Whether it is disabled or deleted. One that was never made is not.
+  [[nodiscard]] bool TakesNothing(int64_t target_id) const;
 
   std::vector<Target> targets_;
   std::map<int64_t, int64_t> turns_us_;

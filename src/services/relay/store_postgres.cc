@@ -43,10 +43,8 @@ constexpr std::string_view kInsertTarget =
     "INSERT INTO target(operation_key, url, event_types, secret, enabled, disabled_reason, created_at_ms, "
     "deleted, show_ids, payload, rate_per_s, creation_content) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, "
     "$10, $11, $12) RETURNING id";
-// What disables or deletes wins over what another replica said and this one has not seen.
-constexpr std::string_view kUpdateTarget =
-    "UPDATE target SET enabled = enabled AND $2, disabled_reason = CASE WHEN enabled AND NOT $2 THEN $3 ELSE "
-    "disabled_reason END, deleted = deleted OR $4, version = version + 1 WHERE id = $1";
+constexpr std::string_view kDeleteTarget =
+    "UPDATE target SET deleted = true, version = version + 1 WHERE id = $1 AND NOT deleted";
 constexpr std::string_view kChangeTarget =
     "UPDATE target SET url = $3, event_types = $4, show_ids = $5, payload = $6, rate_per_s = $7, enabled = "
     "$8, "
@@ -57,9 +55,13 @@ constexpr std::string_view kChangeTarget =
 constexpr std::string_view kPause =
     "UPDATE target SET paused_until_ms = greatest(paused_until_ms, $3) WHERE id = $1 AND url = $2 AND "
     "enabled";
+// In the order of delivery_waiting, so that no other index will do. The target is locked, so none that it
+// names becomes anything else meanwhile, and none comes to a target that another has enabled.
 constexpr std::string_view kGiveUp =
     "UPDATE delivery SET state = 2, next_attempt_at_ms = NULL, last_error = $2, ended_at_ms = $3, "
-    "owner = '', lease_until_ms = 0 WHERE state = 0 AND target_id = $1";
+    "owner = '', lease_until_ms = 0 WHERE id = ANY(ARRAY(SELECT id FROM delivery WHERE state = 0 AND "
+    "target_id = $1 AND (SELECT deleted OR NOT enabled FROM target WHERE id = $1) "
+    "ORDER BY key DESC, id DESC LIMIT $4))";
 // See the schema.
 constexpr std::string_view kLockTargets =
     "SELECT enabled AND NOT deleted FROM target WHERE id = ANY($1) ORDER BY id FOR UPDATE";
@@ -87,7 +89,8 @@ constexpr std::string_view kInsertDeliveries =
 constexpr std::string_view kClaim =
     "WITH due AS (SELECT id FROM delivery WHERE state = 0 AND target_id = $1 AND next_attempt_at_ms <= $2 "
     "AND id <> ALL($5) AND (owner = $4 OR lease_until_ms < " BOXOFFICE_PG_NOW_MS
-    ") ORDER BY next_attempt_at_ms, id LIMIT $3 FOR UPDATE SKIP LOCKED) "
+    ") AND (SELECT deleted OR NOT enabled FROM target WHERE id = $1) IS NOT TRUE ORDER BY "
+    "next_attempt_at_ms, id LIMIT $3 FOR UPDATE SKIP LOCKED) "
     "UPDATE delivery d SET owner = $4, lease_until_ms = " BOXOFFICE_PG_NOW_MS
     " + $6 FROM due, event e WHERE d.id = due.id AND e.id = d.event_id "
     "RETURNING " BOXOFFICE_DELIVERY_COLUMNS ", e.topic, e.traceparent, e.time_ms, e.body";
@@ -145,9 +148,10 @@ constexpr std::string_view kEndPauses =
     "delivery d WHERE d.id = ANY($1) AND d.state < 1)";
 // The same of a range: $1 targets, made at $2 or later, and before $3.
 constexpr std::string_view kHastenRange =
-    "UPDATE delivery SET next_attempt_at_ms = $4 WHERE state = 0 AND next_attempt_at_ms > $4 AND target_id = "
-    "ANY($1) AND (SELECT true FROM delivery p WHERE p.state = 0 AND p.target_id = delivery.target_id AND "
-    "p.key = delivery.key AND p.created_at_ms >= $2 AND p.created_at_ms < $3 LIMIT 1)";
+    "UPDATE delivery SET next_attempt_at_ms = $4 WHERE id = ANY(ARRAY(SELECT h.id FROM delivery h WHERE "
+    "h.state = 0 AND h.next_attempt_at_ms > $4 AND h.target_id = ANY($1) AND (SELECT true FROM delivery p "
+    "WHERE p.state = 0 AND p.target_id = h.target_id AND p.key = h.key AND p.created_at_ms >= $2 AND "
+    "p.created_at_ms < $3 LIMIT 1) LIMIT $5))";
 constexpr std::string_view kEndPausesOfRange =
     "UPDATE target SET paused_until_ms = 0 WHERE paused_until_ms <> 0 AND id = ANY($1) AND (SELECT true FROM "
     "delivery p WHERE p.state = 0 AND p.target_id = target.id AND p.created_at_ms >= $2 AND p.created_at_ms "
@@ -157,7 +161,7 @@ constexpr std::string_view kCountPending =
     "created_at_ms < $3";
 constexpr std::string_view kListDead =
     "SELECT " BOXOFFICE_DELIVERY_COLUMNS
-    " FROM delivery d JOIN event e ON e.id = d.event_id WHERE d.state = 2 AND d.created_at_ms >= $1 AND "
+    " FROM delivery d JOIN event e ON e.id = d.event_id WHERE d.state + 0 = 2 AND d.created_at_ms >= $1 AND "
     "d.created_at_ms < $2 AND d.target_id = ANY($3) ORDER BY d.id LIMIT $4";
 constexpr std::string_view kFindEvent =
     "SELECT topic, key, type, traceparent, time_ms, body FROM event WHERE id = $1";
@@ -229,29 +233,31 @@ class PostgresStore final : public Store {
     return results[0][0].Int(0);
   }
 
-  Result<void> UpdateTarget(const Target& target, const std::optional<std::string>& give_up,
-                            Timestamp now) override {
+  Result<void> DeleteTarget(int64_t target_id) override {
     Batch batch;
-    batch.Add(kUpdateTarget, target.id, target.enabled, target.disabled_reason, target.deleted);
-    if (give_up) batch.Add(kGiveUp, target.id, Bytes{*give_up}, ToUnixMs(now));
+    batch.Add(kDeleteTarget, target_id);
     BOXOFFICE_TRY(connection_->Write(batch));
     return {};
   }
 
-  Result<void> ChangeTarget(const Target& target, const std::optional<std::string>& give_up,
-                            Timestamp now) override {
+  Result<void> ChangeTarget(const Target& target) override {
     Batch batch;
     batch.Add(kChangeTarget, target.id, target.version, target.url, JoinEventTypes(target.event_types),
               JoinShowIds(target.show_ids), target.payload, target.rate_per_s, target.enabled,
               target.disabled_reason, Bytes{target.secret}, Bytes{target.old_secret},
               ToUnixMs(target.old_secret_until), target.rotation_key, ToUnixMs(target.wants_since),
               JoinPastFilters(target.past_filters), target.rotation_content);
-    sql::pg::Transaction transaction(*connection_);
-    BOXOFFICE_ASSIGN(const auto results, transaction.Run(batch));
+    BOXOFFICE_ASSIGN(const auto results, connection_->Write(batch));
     if (results[0].empty()) return Fail(Code::kConflict, "constraint", "the target was changed meanwhile");
-    Batch end;
-    if (give_up) end.Add(kGiveUp, target.id, Bytes{*give_up}, ToUnixMs(now));
-    return transaction.Commit(end);
+    return {};
+  }
+
+  Result<size_t> GiveUp(int64_t target_id, std::string_view why, Timestamp now, size_t limit) override {
+    Batch batch;
+    batch.Add(kLockTargets, Column(std::span(&target_id, 1)));
+    const size_t given_up = batch.Add(kGiveUp, target_id, Bytes{why}, ToUnixMs(now), limit);
+    BOXOFFICE_ASSIGN(const auto results, connection_->Write(batch));
+    return static_cast<size_t>(results[given_up].affected());
   }
 
   Result<void> Pause(int64_t target_id, const std::string& url, Timestamp until) override {
@@ -377,17 +383,26 @@ class PostgresStore final : public Store {
     return results[replay].size();
   }
 
-  Result<size_t> Hasten(const RangeQuery& query, Timestamp now) override {
+  Result<Hastened> Hasten(const RangeQuery& query, Timestamp now) override {
     const auto targets = Column(query.target_ids);
     const int64_t from_ms = ToUnixMs(query.from);
     const int64_t until_ms = ToUnixMs(query.until);
-    Batch batch;
-    batch.Add(kLockTargets, targets);
-    batch.Add(kHastenRange, targets, from_ms, until_ms, ToUnixMs(now));
-    batch.Add(kEndPausesOfRange, targets, from_ms, until_ms);
-    const size_t count = batch.Add(kCountPending, targets, from_ms, until_ms);
-    BOXOFFICE_ASSIGN(const auto results, connection_->Write(batch));
-    return static_cast<size_t>(results[count][0].Int(0));
+    Batch page;
+    page.Add(kLockTargets, targets);
+    const size_t hastened = page.Add(kHastenRange, targets, from_ms, until_ms, ToUnixMs(now), query.limit);
+    sql::pg::Transaction transaction(*connection_);
+    BOXOFFICE_ASSIGN(const auto paged, transaction.Run(page));
+    const auto moved = static_cast<size_t>(paged[hastened].affected());
+    if (moved == query.limit) {
+      BOXOFFICE_TRY(transaction.Commit());
+      return Hastened{moved, true};
+    }
+    Batch last;
+    last.Add(kEndPausesOfRange, targets, from_ms, until_ms);
+    const size_t count = last.Add(kCountPending, targets, from_ms, until_ms);
+    BOXOFFICE_ASSIGN(const auto results, transaction.Run(last));
+    BOXOFFICE_TRY(transaction.Commit());
+    return Hastened{static_cast<size_t>(results[count][0].Int(0)), false};
   }
 
   Result<std::vector<Delivery>> ListDead(const RangeQuery& query) override {
@@ -418,15 +433,17 @@ class PostgresStore final : public Store {
   }
 
   Result<std::vector<Delivery>> List(const DeliveryQuery& query) override {
-    // Only what is asked for, so that each has a plan by the index that serves it.
+    // Only what is asked for, and the state in the words of its index, so that each has a plan by the index
+    // that serves it. What is pending to a target is picked from all that is pending, not from its log.
     std::string sql(kListWhere);
-    if (query.target_id != 0) sql += " AND d.target_id = $3";
-    if (query.state) sql += " AND d.state = $4";
-    if (query.event_id) sql += " AND d.event_id = $5";
+    if (query.target_id != 0)
+      sql += query.state == State::kPending ? " AND d.target_id + 0 = $3" : " AND d.target_id = $3";
+    if (query.state) sql += fmt::format(" AND d.state + 0 = {}", static_cast<int>(*query.state));
+    if (query.event_id) sql += " AND d.event_id = $4";
     sql += kListEnd;
     const int64_t before = query.before_id == 0 ? std::numeric_limits<int64_t>::max() : query.before_id;
-    BOXOFFICE_ASSIGN(const auto rows, ReadOne(*connection_, sql, before, query.limit, query.target_id,
-                                              query.state, query.event_id));
+    BOXOFFICE_ASSIGN(const auto rows,
+                     ReadOne(*connection_, sql, before, query.limit, query.target_id, query.event_id));
     std::vector<Delivery> deliveries;
     for (const Row row : rows) deliveries.push_back(DeliveryAt(row));
     return deliveries;

@@ -72,6 +72,26 @@ class RelayReplicasTest : public testing::Test {
   Delivery Find(int64_t id) { return one_->Find(id).value().value(); }
   // A target in the store, with id 1.
   void MakeTarget() { ASSERT_EQ(one_->InsertTarget({.operation_key = "op"}).value(), 1); }
+  // As many deliveries, due, of keys of their own.
+  std::vector<Delivery> Put(Store& store, size_t count) {
+    Accepted accepted;
+    for (size_t i = 0; i < count; ++i) {
+      const Accepted one = One(Event(std::to_string(i)));
+      accepted.events.push_back(one.events[0]);
+      accepted.deliveries.push_back(one.deliveries[0]);
+    }
+    EXPECT_TRUE(store.Insert(accepted));
+    std::vector<Delivery> put = store.List({.limit = count}).value();
+    EXPECT_EQ(put.size(), count);
+    return put;
+  }
+  // What stores with the application_name of `config_` have read of the deliveries, once they have closed.
+  [[nodiscard]] int64_t Scans() const {
+    return testbed::PostgresServer::ScansOf("delivery", config_.url, config_.application_name);
+  }
+  [[nodiscard]] int64_t Found() const {
+    return testbed::PostgresServer::RowsFoundIn("delivery", config_.url, config_.application_name);
+  }
   static bool Waits(const auto& future) { return future.wait_for(300ms) == std::future_status::timeout; }
 
   sql::pg::Config config_;
@@ -227,9 +247,9 @@ TEST_F(RelayReplicasTest, OfTwoChangesOnTopOfTheSameOneIsToldSo) {
   Target mine = one_->LoadTargets()->at(0);
   Target theirs = mine;
   theirs.rate_per_s = 5;
-  ASSERT_TRUE(two_->ChangeTarget(theirs, std::nullopt, now_));
+  ASSERT_TRUE(two_->ChangeTarget(theirs));
   mine.payload = Payload::kFull;
-  EXPECT_EQ(one_->ChangeTarget(mine, std::nullopt, now_).error().reason, "constraint");
+  EXPECT_EQ(one_->ChangeTarget(mine).error().reason, "constraint");
   EXPECT_EQ(one_->LoadTargets()->at(0).rate_per_s, 5);
 }
 
@@ -330,7 +350,36 @@ TEST_F(RelayServicesTest, ATargetDeletedAtOneStaysSoWhenItTellsTheOtherThatItIsG
   ASSERT_TRUE(a_->DeleteTarget(id));
   const AttemptResult gone{due[0].delivery, {kGone, ""}, due[0].url};
   ASSERT_TRUE(b_->Record(std::span(&gone, 1)));
+  ASSERT_TRUE(b_->DisableGone());
   EXPECT_TRUE(b_->ListTargets(0, 10)->empty());
+}
+
+TEST_F(RelayServicesTest, WhatIsPendingOfATargetDisabledAtOneIsGivenUpByTheOther) {
+  const int64_t id = a_->CreateTarget("op", {.url = "http://a/"})->id;
+  const InboxEvent event = Event("a");
+  ASSERT_TRUE(a_->AcceptEvents(std::span(&event, 1)));
+  ASSERT_TRUE(a_->ChangeTarget(id, {.enabled = false}));
+  a_.reset();
+  ASSERT_TRUE(b_->Load());
+  EXPECT_FALSE(b_->GiveUp().value());
+  const std::vector<Delivery> dead = b_->ListDeliveries({.state = State::kDead, .limit = 10}).value();
+  ASSERT_EQ(dead.size(), 1);
+  EXPECT_EQ(dead[0].last_error, "target_disabled");
+}
+
+TEST_F(RelayReplicasTest, NothingIsGivenUpOfATargetThatAnotherIsEnabling) {
+  MakeTarget();
+  ASSERT_TRUE(one_->Insert(One(Event("a"))));
+  ASSERT_TRUE(hand_->Execute("UPDATE target SET enabled = false"));
+  sql::pg::Transaction enables(*hand_);
+  Batch batch;
+  batch.Add("UPDATE target SET enabled = true");
+  ASSERT_TRUE(enables.Run(batch));
+  auto given_up = std::async(std::launch::async, [&] { return two_->GiveUp(1, "why", now_, 10); });
+  EXPECT_TRUE(Waits(given_up));
+  ASSERT_TRUE(enables.Commit());
+  EXPECT_EQ(given_up.get().value(), 0);
+  EXPECT_EQ(Find(1).state, State::kPending);
 }
 
 // A table that fills quickly counts as small until the server has looked at it again: left to itself it would
@@ -340,14 +389,8 @@ TEST_F(RelayReplicasTest, WhatIsPendingDoesNotMakeABatchDearer) {
   MakeTarget();
   for (int i = 1; i <= kPending; ++i) ASSERT_TRUE(one_->Insert(One(Event(std::to_string(i)))));
   config_.application_name = "relay";
-  const auto scans = [this] {
-    return testbed::PostgresServer::ScansOf("delivery", config_.url, config_.application_name);
-  };
-  const auto found = [this] {
-    return testbed::PostgresServer::RowsFoundIn("delivery", config_.url, config_.application_name);
-  };
-  const int64_t scans_before = scans();
-  const int64_t found_before = found();
+  const int64_t scans_before = Scans();
+  const int64_t found_before = Found();
   {
     const auto store = Open();
     const InboxEvent first = Event("1");
@@ -363,8 +406,8 @@ TEST_F(RelayReplicasTest, WhatIsPendingDoesNotMakeABatchDearer) {
     EXPECT_EQ(store->Prune(now_ + 1h, 10).value(), 1);
     EXPECT_THAT(Due(*store, 1), ElementsAre(2));
   }
-  EXPECT_EQ(scans(), scans_before);
-  EXPECT_LT(found() - found_before, kPending / 2);
+  EXPECT_EQ(Scans(), scans_before);
+  EXPECT_LT(Found() - found_before, kPending / 2);
   EXPECT_THAT(Due(*two_, 1), ElementsAre(2)) << "what it was about to send is given back when it goes";
 }
 
@@ -372,30 +415,65 @@ TEST_F(RelayReplicasTest, PruningDoesNotWalkOverWhatIsOldAndEndedLately) {
   constexpr int kEnded = 300;
   MakeTarget();
   config_.application_name = "relay";
-  const auto found = [this] {
-    return testbed::PostgresServer::RowsFoundIn("delivery", config_.url, config_.application_name);
-  };
   {
     const auto fills = Open();
-    Accepted accepted;
-    for (int i = 0; i < kEnded; ++i) {
-      const Accepted one = One(Event(std::to_string(i)));
-      accepted.events.push_back(one.events[0]);
-      accepted.deliveries.push_back(one.deliveries[0]);
-    }
-    ASSERT_TRUE(fills->Insert(accepted));
-    std::vector<Delivery> ended = fills->List({.limit = kEnded}).value();
-    ASSERT_EQ(ended.size(), kEnded);
+    std::vector<Delivery> ended = Put(*fills, kEnded);
     for (Delivery& delivery : ended) delivery = AfterAttempt(delivery, {200, ""}, now_, 0);
     ASSERT_TRUE(fills->Update(std::span(ended).first(1), now_));
     ASSERT_TRUE(fills->Update(std::span(ended).subspan(1), now_ + 1h));
   }
-  const int64_t found_before = found();
+  const int64_t found_before = Found();
   {
     const auto prunes = Open();
     EXPECT_EQ(prunes->Prune(now_ + 1h, 10).value(), 1);
   }
-  EXPECT_LT(found() - found_before, kEnded / 2);
+  EXPECT_LT(Found() - found_before, kEnded / 2);
+}
+
+TEST_F(RelayReplicasTest, AListOfAStateThatFewHaveDoesNotWalkOverTheLog) {
+  constexpr int kDelivered = 300;
+  MakeTarget();
+  config_.application_name = "relay";
+  {
+    const auto fills = Open();
+    std::vector<Delivery> attempted = Put(*fills, kDelivered + 2);
+    attempted.pop_back();  // pending
+    for (Delivery& delivery : attempted) delivery = AfterAttempt(delivery, {200, ""}, now_, 0);
+    attempted.back().state = State::kDead;
+    attempted.back().delivered_at.reset();
+    ASSERT_TRUE(fills->Update(attempted, now_));
+    // Whoever walks first over what an index still has of former versions marks it as gone.
+    ASSERT_TRUE(fills->List({.state = State::kPending, .limit = 1}));
+  }
+  const int64_t scans_before = Scans();
+  const int64_t found_before = Found();
+  {
+    const auto lists = Open();
+    for (const State state : {State::kPending, State::kDead}) {
+      EXPECT_EQ(lists->List({.state = state, .limit = 201})->size(), 1);
+      EXPECT_EQ(lists->List({.target_id = 1, .state = state, .limit = 201})->size(), 1);
+    }
+    EXPECT_EQ(lists->ListDead({.target_ids = {1}, .limit = 1'000})->size(), 1);
+  }
+  EXPECT_EQ(Scans(), scans_before);
+  EXPECT_LT(Found() - found_before, kDelivered / 2);
+}
+
+TEST_F(RelayReplicasTest, APartThatIsGivenUpDoesNotWalkOverAllThatIsPending) {
+  constexpr int kPending = 300;
+  MakeTarget();
+  config_.application_name = "relay";
+  {
+    const auto fills = Open();
+    Put(*fills, kPending);
+    ASSERT_TRUE(fills->DeleteTarget(1));
+  }
+  const int64_t found_before = Found();
+  {
+    const auto gives_up = Open();
+    EXPECT_EQ(gives_up->GiveUp(1, "why", now_, 10).value(), 10);
+  }
+  EXPECT_LT(Found() - found_before, kPending / 2);
 }
 
 }  // namespace

@@ -46,7 +46,8 @@ class SqliteStore final : public Store {
         due_(database_->Prepare(
             fmt::format("SELECT {}, e.topic, e.traceparent, e.time_ms, e.body FROM delivery d JOIN event e "
                         "ON e.id = d.event_id "
-                        "WHERE d.state = 0 AND d.target_id = ?1 AND d.next_attempt_at_ms <= ?2 "
+                        "WHERE d.state = 0 AND d.target_id = ?1 AND d.next_attempt_at_ms <= ?2 AND NOT "
+                        "EXISTS(SELECT 1 FROM target t WHERE t.id = ?1 AND (t.deleted OR NOT t.enabled)) "
                         "ORDER BY d.next_attempt_at_ms LIMIT ?3",
                         kDeliveryColumns))),
         next_due_(database_->Prepare(
@@ -92,20 +93,16 @@ class SqliteStore final : public Store {
     return id;
   }
 
-  Result<void> UpdateTarget(const Target& target, const std::optional<std::string>& give_up,
-                            Timestamp now) override {
+  Result<void> DeleteTarget(int64_t target_id) override {
     BOXOFFICE_ASSIGN(sql::Transaction transaction, sql::Transaction::Begin(*database_));
-    sql::Statement update = database_->Prepare(
-        "UPDATE target SET enabled = ?2, disabled_reason = ?3, deleted = ?4, version = version + 1 WHERE id "
-        "= ?1");
-    update.Bind(target.id, target.enabled, target.disabled_reason, target.deleted);
-    BOXOFFICE_TRY(update.Run());
-    BOXOFFICE_TRY(GiveUp(target.id, give_up, now));
+    sql::Statement erase = database_->Prepare(
+        "UPDATE target SET deleted = 1, version = version + 1 WHERE id = ?1 AND NOT deleted");
+    erase.Bind(target_id);
+    BOXOFFICE_TRY(erase.Run());
     return transaction.Commit();
   }
 
-  Result<void> ChangeTarget(const Target& target, const std::optional<std::string>& give_up,
-                            Timestamp now) override {
+  Result<void> ChangeTarget(const Target& target) override {
     BOXOFFICE_ASSIGN(sql::Transaction transaction, sql::Transaction::Begin(*database_));
     sql::Statement update = database_->Prepare(
         "UPDATE target SET url = ?3, event_types = ?4, show_ids = ?5, payload = ?6, rate_per_s = ?7, enabled "
@@ -127,8 +124,21 @@ class SqliteStore final : public Store {
     BOXOFFICE_ASSIGN(const bool changed, update.Step());
     if (!changed) return Fail(Code::kConflict, "constraint", "the target was changed meanwhile");
     update.Reset();
-    BOXOFFICE_TRY(GiveUp(target.id, give_up, now));
     return transaction.Commit();
+  }
+
+  Result<size_t> GiveUp(int64_t target_id, std::string_view why, Timestamp now, size_t limit) override {
+    BOXOFFICE_ASSIGN(sql::Transaction transaction, sql::Transaction::Begin(*database_));
+    sql::Statement end = database_->Prepare(
+        "UPDATE delivery SET state = 2, next_attempt_at_ms = NULL, last_error = ?2, ended_at_ms = ?3 WHERE "
+        "id IN (SELECT id FROM delivery INDEXED BY delivery_waiting WHERE state = 0 AND target_id = ?1 AND "
+        "EXISTS(SELECT 1 FROM target t WHERE t.id = ?1 AND (t.deleted OR NOT t.enabled)) "
+        "ORDER BY key DESC, id DESC LIMIT ?4)");
+    end.Bind(target_id, why, ToUnixMs(now), limit);
+    BOXOFFICE_TRY(end.Run());
+    const auto given_up = static_cast<size_t>(database_->changes());
+    BOXOFFICE_TRY(transaction.Commit());
+    return given_up;
   }
 
   Result<void> Pause(int64_t target_id, const std::string& url, Timestamp until) override {
@@ -279,8 +289,8 @@ class SqliteStore final : public Store {
     return replayed;
   }
 
-  Result<size_t> Hasten(const RangeQuery& query, Timestamp now) override {
-    if (query.target_ids.empty()) return 0;
+  Result<Hastened> Hasten(const RangeQuery& query, Timestamp now) override {
+    if (query.target_ids.empty()) return Hastened{};
     const std::string targets = fmt::format("{}", fmt::join(query.target_ids, ","));
     const std::string is_of_range = fmt::format(
         "p.state = 0 AND p.target_id IN ({}) AND p.created_at_ms >= ?1 AND p.created_at_ms < ?2", targets);
@@ -291,12 +301,18 @@ class SqliteStore final : public Store {
     };
     BOXOFFICE_ASSIGN(sql::Transaction transaction, sql::Transaction::Begin(*database_));
     sql::Statement hasten =
-        prepare(fmt::format("UPDATE delivery SET next_attempt_at_ms = {0} WHERE state = 0 AND "
-                            "next_attempt_at_ms > {0} AND target_id IN ({1}) AND EXISTS(SELECT 1 FROM "
-                            "delivery p WHERE p.target_id = delivery.target_id AND p.key = delivery.key AND ",
+        prepare(fmt::format("UPDATE delivery SET next_attempt_at_ms = {0} WHERE id IN (SELECT h.id FROM "
+                            "delivery h WHERE h.state = 0 AND h.next_attempt_at_ms > {0} AND h.target_id IN "
+                            "({1}) AND EXISTS(SELECT 1 FROM delivery p WHERE p.target_id = h.target_id AND "
+                            "p.key = h.key AND ",
                             ToUnixMs(now), targets),
-                ")");
+                fmt::format(") LIMIT {})", query.limit));
     BOXOFFICE_TRY(hasten.Run());
+    const auto moved = static_cast<size_t>(database_->changes());
+    if (moved == query.limit) {
+      BOXOFFICE_TRY(transaction.Commit());
+      return Hastened{moved, true};
+    }
     // Left to itself, the planner walks over all that the log has of a target.
     sql::Statement end_pauses = prepare(
         "UPDATE target SET paused_until_ms = 0 WHERE paused_until_ms <> 0 AND EXISTS(SELECT 1 FROM delivery "
@@ -309,14 +325,15 @@ class SqliteStore final : public Store {
     const auto pending = static_cast<size_t>(count.Int(0));
     count.Reset();
     BOXOFFICE_TRY(transaction.Commit());
-    return pending;
+    return Hastened{pending, false};
   }
 
   Result<std::vector<Delivery>> ListDead(const RangeQuery& query) override {
-    // state <> 0 says to the planner that the index of the log's ages will do.
+    if (query.target_ids.empty()) return std::vector<Delivery>();
     sql::Statement rows = database_->Prepare(fmt::format(
-        "SELECT {} FROM delivery d JOIN event e ON e.id = d.event_id WHERE d.state <> 0 AND d.state = 2 "
-        "AND d.created_at_ms >= ?1 AND d.created_at_ms < ?2 AND d.target_id IN ({}) ORDER BY d.id LIMIT ?3",
+        "SELECT {} FROM delivery d INDEXED BY delivery_dead JOIN event e ON e.id = d.event_id WHERE d.state "
+        "= 2 AND d.created_at_ms >= ?1 AND d.created_at_ms < ?2 AND d.target_id IN ({}) ORDER BY d.id LIMIT "
+        "?3",
         kDeliveryColumns, fmt::join(query.target_ids, ",")));
     rows.Bind(ToUnixMs(query.from), ToUnixMs(query.until), query.limit);
     std::vector<Delivery> dead;
@@ -355,16 +372,19 @@ class SqliteStore final : public Store {
   Result<std::vector<Delivery>> List(const DeliveryQuery& query) override {
     std::string where;
     if (query.target_id != 0) where += " AND d.target_id = ?1";
-    if (query.state) where += " AND d.state = ?2";
-    if (query.before_id != 0) where += " AND d.id < ?3";
-    if (query.event_id) where += " AND d.event_id = ?5";
+    if (query.state) where += fmt::format(" AND d.state = {}", static_cast<int>(*query.state));
+    if (query.before_id != 0) where += " AND d.id < ?2";
+    if (query.event_id) where += " AND d.event_id = ?4";
+    // A list that few are on walks over those of its state, not over the log.
+    std::string_view index;
+    if (query.state == State::kPending) index = "INDEXED BY delivery_pending";
+    if (query.state == State::kDead)
+      index = query.target_id == 0 ? "INDEXED BY delivery_dead" : "INDEXED BY delivery_dead_of_target";
     sql::Statement rows = database_->Prepare(
-        fmt::format("SELECT {} FROM delivery d JOIN event e ON e.id = d.event_id WHERE ?1 = ?1 AND ?2 IS ?2 "
-                    "AND ?3 = ?3 AND ?5 IS ?5{} ORDER BY d.id DESC LIMIT ?4",
-                    kDeliveryColumns, where));
-    const std::optional<int64_t> state =
-        query.state ? std::optional(static_cast<int64_t>(*query.state)) : std::nullopt;
-    rows.Bind(query.target_id, state, query.before_id, query.limit, query.event_id);
+        fmt::format("SELECT {} FROM delivery d {} JOIN event e ON e.id = d.event_id WHERE ?1 = ?1 AND ?2 = "
+                    "?2 AND ?4 IS ?4{} ORDER BY d.id DESC LIMIT ?3",
+                    kDeliveryColumns, index, where));
+    rows.Bind(query.target_id, query.before_id, query.limit, query.event_id);
     std::vector<Delivery> deliveries;
     while (true) {
       BOXOFFICE_ASSIGN(const bool more, rows.Step());
@@ -405,16 +425,6 @@ class SqliteStore final : public Store {
   }
 
  private:
-  // In the transaction that is open.
-  Result<void> GiveUp(int64_t target_id, const std::optional<std::string>& why, Timestamp now) {
-    if (!why) return {};
-    sql::Statement end = database_->Prepare(
-        "UPDATE delivery SET state = 2, next_attempt_at_ms = NULL, last_error = ?2, ended_at_ms = ?3 "
-        "WHERE state = 0 AND target_id = ?1");
-    end.Bind(target_id, *why, ToUnixMs(now));
-    return end.Run();
-  }
-
   std::unique_ptr<sql::Database> database_;
   bus::ProcessedEvents processed_;
   sql::Statement targets_;  // read at each round

@@ -1,6 +1,7 @@
 // The service and its dispatcher with a sender that answers when it is told to.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -32,7 +33,10 @@ class FakeSender final : public Sender {
 // The service and its dispatcher, on a store in memory and a clock that stands still.
 class DispatcherTest : public testing::Test {
  protected:
-  DispatcherTest() { EXPECT_TRUE(service_.Load()); }
+  explicit DispatcherTest(std::unique_ptr<MemoryStore> store = std::make_unique<MemoryStore>())
+      : store_(*store), service_(std::move(store), clock_, random_, [this] { return secret_; }) {
+    EXPECT_TRUE(service_.Load());
+  }
   Target MakeTarget(std::string key = "op-1", std::vector<std::string> types = {}) {
     return service_.CreateTarget(key, {.url = "http://example/", .event_types = std::move(types)}).value();
   }
@@ -54,7 +58,8 @@ class DispatcherTest : public testing::Test {
   ManualClock clock_;
   SeededRandom random_{1};
   std::string secret_ = std::string(kSecretBytes, 's');  // of what is made next
-  RelayService service_{std::make_unique<MemoryStore>(), clock_, random_, [this] { return secret_; }};
+  MemoryStore& store_;
+  RelayService service_;
   FakeSender sender_;
   int wakes_ = 0;
   Dispatcher dispatcher_{service_, sender_, clock_, {.in_flight_per_target = 2}, [this] { ++wakes_; }};
