@@ -38,4 +38,8 @@ Show PutBack(const Show& lost, Timestamp now) {
   return show;
 }
 
+bool IsDrawLost(const Show& known, const Show& stored) {
+  return known.draw.Drawn() && !stored.draw.Drawn() && stored.draw.seed == known.draw.seed;
+}
+
 }  // namespace boxoffice::queue

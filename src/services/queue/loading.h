@@ -1,6 +1,6 @@
 // What was stored of a show when memory was loaded. By it an edge knows a token whose place the store had
-// lost by then, though the place may be another's by now. And what a show is that the store has lost
-// altogether. Pure.
+// lost by then, though the place may be another's by now. And what becomes of a show that the store has lost
+// altogether, or whose draw it has lost. Pure.
 #pragma once
 
 #include <cstddef>
@@ -37,5 +37,9 @@ inline constexpr size_t kMaxLoadings = 4;
 // and a draw that was made, which go with those who had them. One that would have opened by `now` is open,
 // and has no draw: that would be of nobody, and a show has only one.
 [[nodiscard]] Show PutBack(const Show& lost, Timestamp now);
+
+// Whether a draw that was known to be made is stored as yet to come, so that it has to be made again at once:
+// its seed is published, and whoever has it and could join before that would choose the place.
+[[nodiscard]] bool IsDrawLost(const Show& known, const Show& stored);
 
 }  // namespace boxoffice::queue

@@ -1,4 +1,4 @@
-// Which loadings edges are told of.
+// Which loadings edges are told of, and what becomes of what a store has lost.
 #include "services/queue/loading.h"
 
 #include <utility>
@@ -79,6 +79,17 @@ TEST(PutBackTest, APrequeueWhoseOpeningHasPassedIsOpenWithoutADraw) {
   show.settings = {.rate_per_s = 3, .state = QueueState::kPrequeue, .opens_at = kStart};
   show.draw = {.seed = "secret"};
   EXPECT_EQ(PutBack(show, kStart), (Show{.show_id = 7, .settings = {.rate_per_s = 3}}));
+}
+
+TEST(DrawLostTest, OnlyADrawThatIsKnownAndStoredAsYetToComeIsLost) {
+  const Show stored{.show_id = 7, .draw = {.seed = "secret"}};
+  Show known = stored;
+  EXPECT_FALSE(IsDrawLost(known, stored)) << "it is yet to come";
+  known.draw.drawn_at = kStart;
+  EXPECT_TRUE(IsDrawLost(known, stored));
+  EXPECT_FALSE(IsDrawLost(known, known));
+  EXPECT_FALSE(IsDrawLost(known, {.show_id = 7, .draw = {.seed = "another"}})) << "nobody knows that one";
+  EXPECT_FALSE(IsDrawLost({.show_id = 7}, {.show_id = 7})) << "there never was one";
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include "platform/obs/log.h"
 #include "platform/obs/metrics.h"
 #include "platform/rpc/host.h"
+#include "services/queue/loading.h"
 #include "services/queue/rpc_server.h"
 #include "services/queue/service.h"
 #include "services/queue/store_factory.h"
@@ -195,7 +196,10 @@ void QueueModule::Remember() {
 }
 
 void QueueModule::Know(const std::vector<Show>& shows) {
-  for (const Show& show : shows) known_.insert_or_assign(show.show_id, show);
+  for (const Show& show : shows) {
+    Show& known = known_[show.show_id];
+    if (!IsDrawLost(known, show)) known = show;  // else whoever leads next has to make it again
+  }
   ShowKnown(runtime_.metrics, known_.size());
 }
 

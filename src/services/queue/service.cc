@@ -7,6 +7,8 @@
 
 #include "base/random.h"
 #include "platform/obs/log.h"
+#include "services/queue/admission.h"
+#include "services/queue/draft.h"
 
 namespace boxoffice::queue {
 namespace {
@@ -36,12 +38,23 @@ std::vector<Show> ShowsOf(const WaitingRoom& room) {
   return shows;
 }
 
-// Of the shows that were known, those that the room has no more.
+// It leaves PREQUEUE once more, as it was known to have done.
+ShowChange DrawAgain(const ShowQueue& stored, const Settings& known, Timestamp now) {
+  ShowDraft draft(stored.show().show_id, &stored, {});
+  ChangeSettings(draft, known, {}, now);
+  return draft.Take();
+}
+
+// Of the shows that were known, those that the room has no more, and those whose draw it has no more.
 Changes LostOf(const WaitingRoom& room, const std::vector<Show>& known, Timestamp now) {
   Changes lost;
   for (const Show& show : known) {
-    if (room.Find(show.show_id) == nullptr)
+    const ShowQueue* stored = room.Find(show.show_id);
+    if (stored == nullptr) {
       lost.shows.push_back({.show = PutBack(show, now), .durable = true});
+    } else if (IsDrawLost(show, stored->show())) {
+      lost.shows.push_back(DrawAgain(*stored, show.settings, now));
+    }
   }
   std::ranges::sort(lost.shows, {}, [](const ShowChange& change) { return change.show.show_id; });
   return lost;
@@ -85,12 +98,8 @@ Result<WaitingRoom> Service::ReadRoom(Timestamp now) {
 Result<void> Service::LoadAt(Timestamp now, const std::vector<Show>& known) {
   BOXOFFICE_ASSIGN(WaitingRoom room, ReadRoom(now));
   if (const Changes lost = LostOf(room, known, now); lost.Durable()) {
-    // One that has moved was not lost, but for its name in the list of shows: it is read as it is stored.
     BOXOFFICE_ASSIGN(const Saved saved, store_.Save(lost));
-    if (const size_t put_back = lost.shows.size() - saved.moved_shows.size(); put_back > 0) {
-      put_back_.Add(put_back);
-      obs::Log(obs::Level::kWarning, "queue_shows_put_back", {{"shows", put_back}});
-    }
+    BOXOFFICE_TRY(NotePutBack(lost, saved));
     BOXOFFICE_ASSIGN(room, ReadRoom(now));
   }
   room_ = std::move(room);
@@ -101,6 +110,30 @@ Result<void> Service::LoadAt(Timestamp now, const std::vector<Show>& known) {
   views_.clear();  // of what the store has lost
   moment_ = {.epoch = std::max<uint64_t>(SystemSeed(), 1)};
   for (const auto& [show_id, queue] : room_.shows()) PublishLocked(queue, now);
+  return {};
+}
+
+Result<void> Service::NotePutBack(const Changes& lost, const Saved& saved) {
+  size_t put_back = 0;
+  bool draw_waits = false;
+  for (const ShowChange& change : lost.shows) {
+    const int64_t show_id = change.show.show_id;
+    const bool moved = std::ranges::find(saved.moved_shows, show_id) != saved.moved_shows.end();
+    if (change.order == nullptr) {
+      // One that has moved was not lost, but for its name in the list of shows: it is read as it is stored.
+      if (!moved) ++put_back;
+    } else if (!saved.moved_shows.empty()) {
+      draw_waits = true;
+    } else {
+      obs::Log(obs::Level::kWarning, "queue_draw_made_again", {{"show", show_id}});
+    }
+  }
+  if (put_back > 0) {
+    put_back_.Add(put_back);
+    obs::Log(obs::Level::kWarning, "queue_shows_put_back", {{"shows", put_back}});
+  }
+  if (draw_waits)
+    return Fail(Code::kUnavailable, "contention", "a draw that was lost is yet to be made again");
   return {};
 }
 

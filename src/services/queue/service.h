@@ -41,7 +41,8 @@ class Service {
 
   // Fills memory from the store; once, before the first Submit. Everybody waiting counts as seen now, and
   // whoever is ACTIVE as active now. Of the shows that were `known` before, those that the store has lost are
-  // put back (loading.h); so it is with every later loading. Errors: database_unavailable.
+  // put back, and a draw that it has lost is made again, before anybody can join (loading.h); so it is with
+  // every later loading. Errors: database_unavailable; contention (another process wrote meanwhile: again).
   [[nodiscard]] Result<void> Load(const std::vector<Show>& known = {});
 
   // Runs a command, and calls `done` once with its outcome when that is durable. Errors: overloaded,
@@ -81,6 +82,7 @@ class Service {
   using Outcomes = std::vector<std::optional<Outcome>>;
   Result<WaitingRoom> ReadRoom(Timestamp now);
   Result<void> LoadAt(Timestamp now, const std::vector<Show>& known);
+  Result<void> NotePutBack(const Changes& lost, const Saved& saved);
   Result<Outcomes> Run(std::span<const Command> commands);
   void FollowClock(Timestamp now);
   [[nodiscard]] bool NobodyCanBeSeen(std::span<const Command> commands, Timestamp now);

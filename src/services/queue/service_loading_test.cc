@@ -14,6 +14,56 @@ namespace {
 using namespace std::chrono_literals;
 using ::testing::ElementsAre;
 
+class LostDrawTest : public ServiceTest {
+ protected:
+  // Two people wait for a draw.
+  void Prequeue(Service& service) {
+    ASSERT_TRUE(service.Load());
+    ASSERT_TRUE(RunOn(
+        service, Configure{.show_id = kShow, .state = QueueState::kPrequeue, .seed = std::string(64, 'a')}));
+    ASSERT_TRUE(RunOn(service, JoinOf("ann")));
+    ASSERT_TRUE(RunOn(service, JoinOf("bob")));
+  }
+  const Configure pause_{.show_id = kShow, .state = QueueState::kPaused};
+};
+
+// Its seed was published: whoever joined by it would choose the place.
+TEST_F(LostDrawTest, ADrawThatTheStoreHasLostIsMadeAgainBeforeAnybodyCanJoinIt) {
+  Service service(store_, clock_, metrics_, {.max_batch = 1});
+  Prequeue(service);
+  const Show before = store_.shows.at(kShow);
+  ASSERT_TRUE(RunOn(service, pause_));
+  const Show drawn = store_.shows.at(kShow);
+  ASSERT_EQ(drawn.draw.entrants, 2);
+  store_.shows[kShow] = before;  // as when Redis has failed over
+  const SessionAnswer eve = SessionIn(RunOn(service, JoinOf("eve")));
+  EXPECT_EQ(eve.position, 3) << "behind all who were drawn";
+  EXPECT_EQ(eve.place, 0);
+  EXPECT_EQ(eve.queue_state, QueueState::kPaused);
+  EXPECT_EQ(store_.shows.at(kShow).draw, drawn.draw);
+  EXPECT_EQ(PutBackCounter(metrics_).value(), 0) << "no show was lost";
+}
+
+TEST_F(LostDrawTest, WhoeverLeadsNextMakesADrawThatItKnewOfAgainAndServesNobodyBefore) {
+  Show drawn, before;
+  {
+    Service service(store_, clock_, metrics_, {.max_batch = 1});
+    Prequeue(service);
+    before = store_.shows.at(kShow);
+    ASSERT_TRUE(RunOn(service, pause_));
+    drawn = store_.shows.at(kShow);
+  }
+  store_.shows[kShow] = before;
+  Service next(store_, clock_, metrics_, {.max_batch = 1});
+  store_.moves = 1;
+  const auto beaten = next.Load({drawn});
+  ASSERT_FALSE(beaten);
+  EXPECT_EQ(beaten.error().reason, "contention");
+  ASSERT_TRUE(next.Load({drawn}));
+  EXPECT_EQ(next.Views().at(0).show.draw, drawn.draw);
+  EXPECT_EQ(store_.shows.at(kShow).draw, drawn.draw);
+}
+
 // Whoever looks in between would forget every queue.
 TEST_F(ServiceTest, ALookNeverSeesALoadingHalfDone) {
   constexpr int kLoadings = 300;

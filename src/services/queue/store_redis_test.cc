@@ -194,6 +194,24 @@ TEST_F(QueueRedisTest, ALostTokenJoinsAgain) {
   EXPECT_EQ(SessionIn(replica.Run(Poll{TicketOf(ann), "ann"})).state, SessionState::kActive);
 }
 
+TEST_F(QueueRedisTest, ADrawThatAFailoverLostIsMadeAgainBeforeAnybodyCanJoinIt) {
+  testbed::RedisServer& server = testbed::EmptyRedis();
+  Replica replica(server.Url(), clock_);
+  const std::string seed(64, 'a');
+  ASSERT_TRUE(
+      replica.Run(Configure{.show_id = kShow, .state = QueueState::kPrequeue, .seed = seed}).has_value());
+  ASSERT_TRUE(replica.Run(Join{kShow, "ann"}).has_value());
+  RedisBefore before(server);
+  ASSERT_TRUE(replica.Run(Configure{.show_id = kShow, .state = QueueState::kPaused}).has_value());
+  before.Return();
+  const SessionAnswer eve = SessionIn(replica.Run(Join{kShow, "eve"}));
+  EXPECT_EQ(eve.queue_state, QueueState::kPaused);
+  EXPECT_EQ(eve.position, 2);
+  EXPECT_EQ(eve.place, 0) << "she was not drawn";
+  Replica second(server.Url(), clock_);
+  EXPECT_EQ(SessionIn(second.Run(Join{kShow, "eve"})).position, 2) << "so it is stored";
+}
+
 TEST_F(QueueRedisTest, AVersionThatCameBackByOtherWritesIsNotTakenForTheSame) {
   testbed::RedisServer& server = testbed::EmptyRedis();
   Replica first(server.Url(), clock_);
