@@ -26,6 +26,7 @@ struct PaymentOptions {
   uint32_t attempt = 0;
   std::string reason;
   bool refused = false;
+  bool provider_gone = false;
 };
 
 std::string PathOf(const PaymentOptions& payment) {
@@ -70,7 +71,8 @@ void ListUnsettled(const RestOptions& options, const PaymentOptions& payment) {
 
 void SettleOutside(const RestOptions& options, const PaymentOptions& payment) {
   const std::string path = fmt::format("{}/{}/settle-outside", PathOf(payment), payment.attempt);
-  const json::object body{{"reason", payment.reason}};
+  json::object body{{"reason", payment.reason}};
+  if (payment.provider_gone) body["provider_gone"] = true;
   PrintPayments(options, Ask(options, "POST", path, json::serialize(body)).as_object());
 }
 
@@ -149,11 +151,14 @@ void AddPaymentCommands(CLI::App& app) {
                         "The period that the file is of: from, like 2026-11-22T00:00:00Z");
   reconcile->add_option("--until", payment->until, "Until, not included");
   CLI::App* settle = AddRestCommand(
-      *group, "settle-outside", "Say that what the provider refuses to give back is settled outside of it",
+      *group, "settle-outside",
+      "Say that what the provider refuses to give back is settled outside of it; it is asked once more first",
       [payment](const RestOptions& options) { SettleOutside(options, *payment); });
   settle->add_option("RESERVATION", payment->reservation, "The reservation's id")->required();
   settle->add_option("ATTEMPT", payment->attempt, "Which of its payments")->required();
   settle->add_option("--reason", payment->reason, "Why; recorded with the payment")->required();
+  settle->add_flag("--provider-gone", payment->provider_gone,
+                   "The provider will never answer again: it is not asked");
 }
 
 }  // namespace boxoffice::cli

@@ -358,7 +358,7 @@ TEST_F(MoneyRoutesTest, AnOperatorSettlesWhatTheProviderRefusedOutsideOfIt) {
     if (request.attempt() == 9) return Fail(Code::kConflict, "nothing_refused");
     if (request.attempt() == 8) return Fail(Code::kNotFound, "payment_not_found");
     EXPECT_EQ(request.attempt(), 2U);
-    EXPECT_EQ(request.reason(), "charged back");
+    EXPECT_EQ(request.reason(), request.provider_gone() ? "insolvent" : "charged back");
     EXPECT_FALSE(request.operator_id().empty());
     return payment::v1::SettleOutsideResponse();
   };
@@ -372,6 +372,7 @@ TEST_F(MoneyRoutesTest, AnOperatorSettlesWhatTheProviderRefusedOutsideOfIt) {
   EXPECT_EQ(payment.at("refusal").as_string(), "charge_disputed");
   EXPECT_EQ(payment.at("settled_by").as_string(), "root");
   EXPECT_EQ(Call("POST", path("2"), body).status, 403);
+  EXPECT_EQ(CallAsOperator("POST", path("2"), R"({"reason":"insolvent","provider_gone":true})").status, 200);
   EXPECT_EQ(CallAsOperator("POST", path("2"), R"({"reason":""})").status, 422);
   EXPECT_EQ(CallAsOperator("POST", path("9"), body).status, 409);
   EXPECT_EQ(CodeOf(CallAsOperator("POST", path("8"), body)), "payment_not_found");

@@ -160,6 +160,7 @@ asio::awaitable<Response> SettleOutside(Edge& edge, Request& request, const auth
   if (!attempt) co_return RefusalResponse("payment_not_found");
   http::ObjectReader reader(request.body());
   const std::string reason = ReasonInBody(reader);
+  const bool provider_gone = reader.Optional<bool>("provider_gone").value_or(false);
   const Result<void> read = reader.Finish();
   if (!read) co_return FailureResponse(read.error());
   payment::v1::SettleOutsideRequest query;
@@ -167,11 +168,14 @@ asio::awaitable<Response> SettleOutside(Edge& edge, Request& request, const auth
   query.set_attempt(*attempt);
   query.set_operator_id(caller.user);
   query.set_reason(reason);
+  query.set_provider_gone(provider_gone);
   const auto start = [&edge](auto... arguments) {
     edge.backends.payment->async()->SettleOutside(arguments...);
   };
+  // The provider is asked first.
   const Result<payment::v1::SettleOutsideResponse> settled =
-      co_await edge.backends.Ask<payment::v1::SettleOutsideResponse>(query, request.traceparent(), start);
+      co_await edge.backends.AskWithin<payment::v1::SettleOutsideResponse>(
+          edge.backends.limits().saga_timeout, query, request.traceparent(), start);
   if (!settled) co_return ServiceFailure(settled.error());
   asio::awaitable<Response> answer = ListPayments(edge, request);
   co_return co_await std::move(answer);

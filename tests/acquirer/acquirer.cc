@@ -46,6 +46,7 @@ Response Json(const json::object& body, int status) {
   return http::JsonResponse(json::serialize(body), status);
 }
 constexpr std::string_view kRefundRefused = "refund_refused";
+constexpr std::string_view kFirstRefundRefused = "first_refund_refused";
 // Nothing moves, for certain: a cancellation or a refund, by its key.
 Response Refused(const std::string& key) {
   return Json({{"key", key}, {"status", "refused"}, {"code", "charge_disputed"}}, 409);
@@ -306,7 +307,10 @@ Acquirer::Answer Acquirer::Refund(Request& request) {
     co_return Json({{"error", "unknown"}}, 404);
   }
   Payment& payment = it->second;
+  if (payment.first_refund.empty()) payment.first_refund = key;
+  const bool first = payment.first_refund == key;
   if (payment.account.instrument == kRefundRefused) co_return Refused(key);
+  if (payment.account.instrument == kFirstRefundRefused && first) co_return Refused(key);
   const bool known = payment.refunds.contains(key);
   if (!known && (payment.state != State::kCaptured || amount < 1 || amount > payment.account.kept())) {
     co_return Json({{"error", "refused"}}, 409);

@@ -17,6 +17,8 @@
 // - webhook_replayed: takes the money, and its webhook comes with a signature of ten minutes ago
 // - refund_error: takes the money, and answers the first refund by 500 after having done it
 // - refund_refused: takes the money, and refuses to give anything back, code charge_disputed
+// - first_refund_refused: takes the money, and refuses the first refund that it is asked for, however often
+// it is; gives back by any other, and by a cancellation all that it has
 #pragma once
 
 #include <atomic>
@@ -104,6 +106,7 @@ class Acquirer {
     std::string id;
     State state = State::kPending;
     std::map<std::string, int64_t> refunds;  // by key
+    std::string first_refund;                // that it was asked for; its key
     int tries = 0;
   };
   using Answer = boost::asio::awaitable<http::Response>;

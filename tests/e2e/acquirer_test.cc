@@ -219,6 +219,31 @@ TEST_F(Acquirer, APartThatItRefusesToGiveBackIsEndedAndTheOtherSeatsStay) {
   EXPECT_EQ(Reconcile(acquirer_->Settlement()).at("difference_count"), "0");
 }
 
+TEST_F(Acquirer, WhatWasSettledOutsideIsNotGivenBackOnceMoreByALaterCancellation) {
+  Buyer buyer(*system_, "later-canceller");
+  const std::string id = Buy(buyer, "first_refund_refused", 2);
+  const Reply bought = buyer.Await(id, "CONFIRMED");
+  ASSERT_EQ(bought.at("state"), "CONFIRMED");
+  const int64_t seat = bought.body.at("seats").at(0).at("seat_no").as_int64();
+  const Reply given_back =
+      buyer.Call("POST", fmt::format("/v1/reservations/{}/cancel", id),
+                 fmt::format(R"({{"seats":[{}]}})", seat), {{"Idempotency-Key", NewKey()}});
+  EXPECT_EQ(given_back.status, 202) << given_back;
+  ASSERT_FALSE(AwaitRefusal(id).is_null());
+  SettleOutside(id);
+  ASSERT_EQ(buyer.Await(id, "CONFIRMED").at("state"), "CONFIRMED");
+  EXPECT_EQ(acquirer_->KeptOf(id), 2 * kPrice) << "one of them was paid out by hand";
+
+  EXPECT_THAT(buyer.Cancel(id).status, AnyOf(200, 202));
+  ASSERT_EQ(buyer.Await(id, "CANCELLED").at("state"), "CANCELLED");
+  EXPECT_EQ(acquirer_->KeptOf(id), kPrice) << "it has given back the other one alone";
+  EXPECT_EQ(buyer.Balance(), 2 * kPrice);
+  const json::value payment = PaymentsOf(id).body.at("items").at(0);
+  EXPECT_EQ(payment.at("resolution").as_string(), "refunded");
+  EXPECT_EQ(payment.at("refunded").as_int64(), 2 * kPrice);
+  EXPECT_EQ(Reconcile(acquirer_->Settlement()).at("difference_count"), "0");
+}
+
 TEST_F(Acquirer, WebhooksThatAreForgedOrReplayedHaveNoEffect) {
   const auto secret = auth::ParseWebhookSecret(acquirer::Options().webhook_secret).value();
   const int64_t now_s = ToUnixMs(SystemClock().Now()) / 1'000;

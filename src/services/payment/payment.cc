@@ -46,10 +46,14 @@ class Batch {
 
   Decided Run(const Command& command) {
     traceparent_ = &command.traceparent;
+    given_back_twice_ = false;
     const auto it = rows_.find(command.key());
     Row* row = it != rows_.end() ? &it->second : nullptr;
     if (command.heard && row != nullptr) Hear(*row, *command.heard);
-    return std::visit([&](const auto& body) { return Run(body, row, command.heard); }, command.body);
+    Decided decided =
+        std::visit([&](const auto& body) { return Run(body, row, command.heard); }, command.body);
+    decided.given_back_twice = given_back_twice_;
+    return decided;
   }
 
   Changes TakeChanges() {
@@ -142,7 +146,11 @@ class Batch {
 
   void HearRefunded(Row& row, SagaId saga) {
     const auto it = refunds_.find({row.payment.key, saga});
-    if (it == refunds_.end() || it->second.refund.done) return;
+    if (it == refunds_.end()) return;
+    if (it->second.refund.done) {
+      given_back_twice_ = !it->second.refund.dispute.settled_by.empty();
+      return;
+    }
     it->second.refund.dispute.refusal.clear();
     row.payment.refunding -= it->second.refund.amount;
     Finish(row, it->second);
@@ -173,13 +181,18 @@ class Batch {
 
   void HearCancelled(Row& row, const ProviderAnswer& heard, Resolution resolution) {
     Payment& payment = row.payment;
-    if (payment.state != State::kCancelled || payment.settled()) return;
+    if (payment.state != State::kCancelled) return;
     // Of what was taken only that it was given back ends this, or that it is void, if that can't be an answer
     // of before the money was taken.
     const bool was_taken = payment.captured_late || !payment.provider_reference.empty();
     const bool voided =
         resolution == Resolution::kVoided && (!IsTakenSince(payment) || heard.cancelled_before);
-    if (was_taken && resolution != Resolution::kRefunded && !voided) {
+    const bool given_back = resolution == Resolution::kRefunded || voided;
+    if (payment.settled()) {
+      given_back_twice_ = given_back && payment.resolution == Resolution::kSettledOutside;
+      return;
+    }
+    if (was_taken && !given_back) {
       NoteRefusal(row, std::string(kSaidNotTaken));
       return;
     }
@@ -269,7 +282,7 @@ class Batch {
     if (payment.settled() || MUTANT("payment_cancel_settles")) return Answer(OutcomeOf(payment));
     // A part that has just been given back is a step on the way; the cancellation itself is still to come.
     if (heard && heard->verdict != Verdict::kRefundDone) return NotGivenBack(*heard);
-    return Find(payment);
+    return Find(*row);
   }
 
   Decided Run(const GiveBack& command, Row* row, const Heard& heard) {
@@ -290,23 +303,14 @@ class Batch {
     if (command.money.currency != payment.money.currency || command.money.amount > left) {
       return Refuse(Refusal::kExceedsCaptured);
     }
-    Part& part = refunds_[{command.key, command.saga}];
-    part.refund = {.payment = command.key,
-                   .saga = command.saga,
-                   .amount = command.money.amount,
-                   .created_at = now_,
-                   .updated_at = now_};
     if (payment.method == kInternal) {
-      Finish(*row, part);
+      Finish(*row, AddPart(payment, command.saga, command.money.amount));
       return Answer(OutcomeOf(payment));
     }
-    part.changed = true;
-    payment.refunding += part.refund.amount;
-    Touch(*row);
-    return ProceedRefund(payment, part.refund);
+    return AskForPart(*row, AddPart(payment, command.saga, command.money.amount));
   }
 
-  Decided Run(const SettleOutside& command, Row* row, const Heard&) {
+  Decided Run(const SettleOutside& command, Row* row, const Heard& heard) {
     if (row == nullptr) return Refuse(Refusal::kNotFound);
     Payment& payment = row->payment;
     bool ended = !payment.dispute.settled_by.empty();
@@ -317,19 +321,34 @@ class Batch {
     };
     for (auto it = refunds_.lower_bound({payment.key, SagaId()});
          it != refunds_.end() && it->first.first == payment.key; ++it) {
-      Dispute& dispute = it->second.refund.dispute;
-      ended = ended || !dispute.settled_by.empty();
-      if (it->second.refund.done || dispute.refusal.empty()) continue;
-      settle(dispute);
-      payment.refunding -= it->second.refund.amount;
+      payment::Refund& refund = it->second.refund;
+      ended = ended || !refund.dispute.settled_by.empty();
+      if (refund.done || refund.dispute.refusal.empty()) continue;
+      if (auto first = BeforeSettling(command, heard, ProceedRefund(payment, refund))) return *first;
+      settle(refund.dispute);
+      payment.refunding -= refund.amount;
       Finish(*row, it->second);
     }
-    // A part that is in doubt may still be given back.
-    if (!payment.settled() && payment.refunding == 0 && !payment.dispute.refusal.empty()) {
+    // A part that is in doubt may still be given back; where one was settled, so is the rest
+    // (GiveBackTheRest).
+    if (!ended && !payment.settled() && payment.refunding == 0 && !payment.dispute.refusal.empty()) {
+      if (auto first = BeforeSettling(command, heard, Proceed(Next::kCancel, payment))) return *first;
       settle(payment.dispute);
       EndCancelled(*row, Resolution::kSettledOutside);
     }
     return ended ? Answer(OutcomeOf(payment)) : Refuse(Refusal::kNothingRefused);
+  }
+
+  // What comes before an operator's word on what was refused: the provider is asked once more, for it may
+  // have been asked since, and have given it back. Nothing: it still does not give it back.
+  static std::optional<Decided> BeforeSettling(const SettleOutside& command, const Heard& heard,
+                                               Decided ask) {
+    if (command.provider_gone) return std::nullopt;
+    if (!heard || heard->refund != ask.request.refund) return ask;
+    // The last two are those that are not believed: see HearCancelled.
+    const bool refused = heard->verdict == Verdict::kRefused || heard->verdict == Verdict::kNeverSeen ||
+                         heard->verdict == Verdict::kVoided;
+    return refused ? std::nullopt : std::optional(AnswerError(PaymentUnknown()));
   }
 
   Decided Run(const Webhook& command, Row* row, const Heard&) {
@@ -357,7 +376,7 @@ class Batch {
     const Outcome heard =
         effect(IsTakenOnceMore(payment, command.told) ? WebhookEffect::kIgnored : WebhookEffect::kDone);
     if (command.told.verdict != Verdict::kApproved || payment.settled()) return Answer(heard);
-    Decided next = Find(payment);
+    Decided next = Find(*row);
     next.answer = heard;
     return next;
   }
@@ -373,7 +392,7 @@ class Batch {
 
   Decided Run(const Query&, Row* row, const Heard& heard) {
     if (row == nullptr) return Answer(Outcome{});
-    return heard || row->payment.settled() ? Answer(OutcomeOf(row->payment)) : Find(row->payment);
+    return heard || row->payment.settled() ? Answer(OutcomeOf(row->payment)) : Find(*row);
   }
 
   Decided Run(const Examine&, Row* row, const Heard& heard) {
@@ -381,25 +400,54 @@ class Batch {
     // An approval that came too late has to be cancelled; anything else that was heard is all there is for
     // now.
     if (heard && heard->verdict != Verdict::kApproved) return Answer(OutcomeOf(row->payment));
-    return Find(row->payment, /*patient=*/true);
+    return Find(*row, /*patient=*/true);
   }
 
   // What to ask the provider about a payment that is not certain: parts that are given back come before the
   // whole. `patient`: what it has refused of late waits.
-  Decided Find(const Payment& payment, bool patient = false) {
+  Decided Find(Row& row, bool patient = false) {
+    const Payment& payment = row.payment;
     const auto waits = [&](const Dispute& dispute, Timestamp since) {
       return patient && !dispute.refusal.empty() && now_ - since < kRefusedPause;
     };
-    bool part_waits = false;
+    bool part_waits = false, settled_outside = false;
     for (auto it = refunds_.lower_bound({payment.key, SagaId()});
          it != refunds_.end() && it->first.first == payment.key; ++it) {
       const payment::Refund& refund = it->second.refund;
+      settled_outside = settled_outside || !refund.dispute.settled_by.empty();
       if (refund.done) continue;
       if (!waits(refund.dispute, refund.updated_at)) return ProceedRefund(payment, refund);
       part_waits = true;
     }
     if (part_waits || waits(payment.dispute, payment.updated_at)) return Answer(OutcomeOf(payment));
+    if (settled_outside) return GiveBackTheRest(row);
     return Proceed(payment.state == State::kPending ? Next::kAsk : Next::kCancel, payment);
+  }
+
+  // Of a cancelled payment of which a part was settled outside: the provider has that part still, and would
+  // give it back with the rest. So it is not asked to cancel, but for what is left. That it took the money is
+  // certain: no later capture has to be kept away by a cancellation of the key.
+  Decided GiveBackTheRest(Row& row) {
+    const Payment& payment = row.payment;
+    const int64_t left = payment.money.amount - payment.refunded;
+    if (left == 0) {
+      EndCancelled(row, Resolution::kRefunded);
+      return Answer(OutcomeOf(payment));
+    }
+    return AskForPart(row, AddPart(payment, SagaId(payment.id.uuid()), left));
+  }
+  Part& AddPart(const Payment& payment, SagaId saga, int64_t amount) {
+    Part& part = refunds_[{payment.key, saga}];
+    part.refund = {
+        .payment = payment.key, .saga = saga, .amount = amount, .created_at = now_, .updated_at = now_};
+    return part;
+  }
+  // For the first time: from here on it counts against what was captured.
+  Decided AskForPart(Row& row, Part& part) {
+    part.changed = true;
+    row.payment.refunding += part.refund.amount;
+    Touch(row);
+    return ProceedRefund(row.payment, part.refund);
   }
 
   // To who wants money back, and has heard of the provider that it has not been given back.
@@ -479,6 +527,7 @@ class Batch {
   Random& random_;
   std::set<WebhookKey> webhooks_;
   const std::string* traceparent_ = nullptr;  // of the command that runs
+  bool given_back_twice_ = false;             // by what it has heard
   std::map<PaymentKey, Row> rows_;
   std::map<RefundKey, Part> refunds_;
   Changes changes_;

@@ -102,7 +102,8 @@ struct Payment {
 // version guards it.
 struct Refund {
   PaymentKey payment;
-  SagaId saga;  // that gives back
+  // That gives back. Of what was left of a payment when it was cancelled: the payment's own id, no saga's.
+  SagaId saga;
   int64_t amount = 0;
   bool done = false;  // otherwise it is not certain yet
   Timestamp created_at{};
@@ -163,6 +164,7 @@ struct SettleOutside {
   PaymentKey key;
   std::string operator_id;
   std::string reason;
+  bool provider_gone = false;  // it will never answer again, and so is not asked once more
 };
 // The reconciler's: finds out about a payment that is not settled. Nobody waits for its answer.
 struct Examine {
@@ -211,6 +213,8 @@ struct Decided {
   Result<Outcome> answer;   // with kAnswer; of a webhook always, and the rest is not waited for
   ProviderRequest request;  // otherwise: what to tell the provider…
   std::string method;       // … of this method
+  // The provider has said that it has given back what an operator had settled outside of it.
+  bool given_back_twice = false;
 };
 
 enum class EventKind { kApproved, kDeclined, kCancelled, kRefunded, kCapturedLate };
@@ -281,6 +285,8 @@ struct Rows {
 // was
 //   captured; DONE when the provider has given it back. While a part is not certain, a Cancel first asks for
 //   it again (Next::kRefund): what the provider is told comes in an order, so it never gives back too much.
+//   Where a part was settled outside, the provider has it still, and would give it back with the rest: then a
+//   Cancel asks for what is left as one more part, and ends the payment when that is given back.
 // - Webhook: what it tells counts as heard, once per id, if it is of a payment that we know, and of its
 // money.
 //   Money that was taken after all had ended, however much, is marked captured_late, told as an event, and
@@ -289,8 +295,11 @@ struct Rows {
 //   taken once more, by another reference, while the first counts or is given back: ignored.
 // - Cancel, GiveBack that the provider refuses → refused kRefundRefused. It is on record with the provider's
 //   code, stays unsettled, and a repeat asks again; Examine does so once per kRefusedPause.
-// - SettleOutside: ends what the provider has refused, as if it had been given back, and says who said so.
-//   Again → kDone; nothing is refused → kNothingRefused; no such payment → kNotFound.
+// - SettleOutside: ends what the provider has refused, as if it had been given back, and says who said so. It
+//   may have been asked since it refused: so it is asked once more for each (Next::kRefund, Next::kCancel),
+//   and what it has given back, or says nothing of, is not ended. With `provider_gone` it is not asked.
+//   Again → kDone; nothing is refused (any more) → kNothingRefused; no such payment → kNotFound; in doubt →
+//   error payment_unknown.
 // - Query: what is known; asks the provider where it is not settled. Always kDone.
 // - Approve and Cancel that the provider leaves in doubt → error payment_unknown (kUnknown).
 [[nodiscard]] Decision Decide(const Rows& rows, std::span<const Command> commands, Timestamp now,

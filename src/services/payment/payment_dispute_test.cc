@@ -30,12 +30,19 @@ class DisputeTest : public DecidedTest {
   Command ExamineOf(std::optional<ProviderAnswer> heard = {}) {
     return {Examine{key_}, "", std::move(heard)};
   }
-  Command SettleOf(const std::string& who = "root") {
-    return {SettleOutside{key_, who, "charged back"}, "", {}};
+  Command SettleOf(std::optional<ProviderAnswer> heard = {}, const std::string& who = "root") {
+    return {SettleOutside{key_, who, "charged back"}, "", std::move(heard)};
   }
+  static ProviderAnswer GivenBack(SagaId saga) { return {Verdict::kRefundDone, "", "", saga}; }
   void RefusePart() {
     Run(PartOf(saga_));
     Run(PartOf(saga_, Refused(saga_)));
+  }
+  // By an operator, as the provider refuses it still.
+  void SettlePart() {
+    RefusePart();
+    EXPECT_EQ(Answer(SettleOf(Refused(saga_))).kind, OutcomeKind::kDone);
+    events_.clear();
   }
   const Refund& Part() { return refunds_.at({key_, saga_}); }
 
@@ -109,14 +116,145 @@ TEST_F(DisputeTest, ACancellationDoesNotPassAPartThatIsRefused) {
   EXPECT_EQ(Run(CancelOf()).next, Next::kRefund);
   EXPECT_EQ(Answer(CancelOf(Refused(saga_))).refusal, Refusal::kRefundRefused);
   EXPECT_EQ(Row().dispute.refusal, "") << "it is the part that is refused";
-  Answer(SettleOf());
+  Answer(SettleOf(Refused(saga_)));
   EXPECT_FALSE(Row().settled()) << "the rest is still to be given back";
-  EXPECT_EQ(Run(CancelOf()).next, Next::kCancel);
+  const Decided rest = Run(ExamineOf());
+  EXPECT_EQ(rest.next, Next::kRefund);
+  EXPECT_EQ(rest.request.money.amount, 700);
+}
+
+// The provider has what was settled outside still: a cancellation would give it back a second time.
+TEST_F(DisputeTest, ACancellationGivesBackWithoutWhatWasSettledOutside) {
+  SettlePart();
+  const Decided rest = Run(CancelOf());
+  EXPECT_EQ(rest.next, Next::kRefund);
+  EXPECT_EQ(rest.request.money, (Money{700, kKrw}));
+  EXPECT_EQ(Row().refunding, 700);
+  EXPECT_FALSE(Row().settled());
+  const Decided again = Run(CancelOf());
+  EXPECT_EQ(again.next, Next::kRefund);
+  EXPECT_EQ(again.request.RefundKey(), rest.request.RefundKey());
+  const Outcome done = Answer(CancelOf(GivenBack(rest.request.refund)));
+  EXPECT_EQ(done.kind, OutcomeKind::kDone);
+  EXPECT_EQ(done.resolution, Resolution::kRefunded);
+  EXPECT_EQ(Row().refunded, 1000);
+  EXPECT_THAT(events_, ElementsAre(EventKind::kRefunded, EventKind::kCancelled));
+}
+
+TEST_F(DisputeTest, TheRestOfACancellationMayBeRefusedAndSettledLikeAnyPart) {
+  SettlePart();
+  const SagaId rest = Run(CancelOf()).request.refund;
+  EXPECT_EQ(Answer(CancelOf(Refused(rest))).refusal, Refusal::kRefundRefused);
+  EXPECT_EQ(Run(SettleOf()).request.refund, rest);
+  EXPECT_EQ(Answer(SettleOf(Refused(rest))).kind, OutcomeKind::kDone);
+  EXPECT_EQ(Answer(ExamineOf()).resolution, Resolution::kRefunded) << "nothing is left to be asked for";
+  EXPECT_TRUE(Row().settled());
+  EXPECT_EQ(Row().refunded, 1000);
+  EXPECT_THAT(events_, ElementsAre(EventKind::kRefunded, EventKind::kCancelled));
+}
+
+TEST_F(DisputeTest, WhereAllWasSettledOutsideInPartsACancellationAsksNobody) {
+  SettlePart();
+  const SagaId other = SagaId::Make(kNow, random_);
+  Run({GiveBack{key_, other, {700, kKrw}}, "", {}});
+  Run({GiveBack{key_, other, {700, kKrw}}, "", Refused(other)});
+  Answer(SettleOf(Refused(other)));
+  EXPECT_EQ(Answer(CancelOf()).resolution, Resolution::kRefunded);
+  EXPECT_TRUE(Row().settled());
+}
+
+// It may have been asked since it refused, by whoever else, and have changed its mind.
+TEST_F(DisputeTest, BeforeAPartIsSettledOutsideTheProviderIsAskedOnceMore) {
+  RefusePart();
+  Run(PartOf(saga_));  // and its answer is lost
+  const Decided asked = Run(SettleOf());
+  EXPECT_EQ(asked.next, Next::kRefund);
+  EXPECT_EQ(asked.request.refund, saga_);
+  EXPECT_FALSE(Part().done);
+  EXPECT_EQ(AnswerError(SettleOf(ProviderAnswer{Verdict::kUnknown, "", "", saga_})).reason,
+            "payment_unknown");
+  EXPECT_FALSE(Part().done);
+  EXPECT_EQ(Answer(SettleOf(GivenBack(saga_))).refusal, Refusal::kNothingRefused);
+  EXPECT_TRUE(Part().done);
+  EXPECT_EQ(Part().dispute.settled_by, "") << "it is the provider that has given it back";
+}
+
+TEST_F(DisputeTest, BeforeACancellationIsSettledOutsideTheProviderIsAskedOnceMore) {
+  Run(CancelOf());
+  Run(CancelOf(Refused()));
+  EXPECT_EQ(Run(SettleOf()).next, Next::kCancel);
+  EXPECT_EQ(AnswerError(SettleOf(ProviderAnswer{})).reason, "payment_unknown");
+  EXPECT_FALSE(Row().settled());
+  EXPECT_EQ(Answer(SettleOf(ProviderAnswer{Verdict::kRefunded, "", "", {}})).refusal,
+            Refusal::kNothingRefused);
+  EXPECT_EQ(Row().resolution, Resolution::kRefunded);
+  EXPECT_EQ(Row().dispute.settled_by, "");
+}
+
+TEST_F(DisputeTest, OfSeveralPartsThatAreRefusedEachIsAskedForBeforeItIsSettled) {
+  RefusePart();
+  const SagaId other = SagaId::Make(kNow, random_);
+  Run(PartOf(other));
+  Run(PartOf(other, Refused(other)));
+  const SagaId first = Run(SettleOf()).request.refund;
+  const SagaId second = Run(SettleOf(Refused(first))).request.refund;
+  EXPECT_NE(second, first);
+  EXPECT_EQ(Row().refunded, 300);
+  EXPECT_EQ(Answer(SettleOf(GivenBack(second))).kind, OutcomeKind::kDone);
+  EXPECT_EQ(Row().refunded, 600);
+  EXPECT_EQ(refunds_.at({key_, first}).dispute.settled_by, "root");
+  EXPECT_EQ(refunds_.at({key_, second}).dispute.settled_by, "");
+}
+
+TEST_F(DisputeTest, WhatTheProviderContradictsItselfAboutIsSettledOnceItDoesSoAgain) {
+  Run(CancelOf());
+  const ProviderAnswer not_taken{Verdict::kNeverSeen, "", "", {}};
+  Run(CancelOf(not_taken));
+  ASSERT_EQ(Row().dispute.refusal, kSaidNotTaken);
+  EXPECT_EQ(Run(SettleOf()).next, Next::kCancel);
+  EXPECT_EQ(Answer(SettleOf(not_taken)).resolution, Resolution::kSettledOutside);
+}
+
+TEST_F(DisputeTest, AProviderThatIsGoneIsNotAskedAndOnlyWhatItHadRefusedIsSettled) {
+  const Command gone{SettleOutside{key_, "root", "insolvent", /*provider_gone=*/true}, "", {}};
+  Run(PartOf(saga_));
+  EXPECT_EQ(Answer(gone).refusal, Refusal::kNothingRefused) << "it is in doubt";
+  Run(PartOf(saga_, Refused(saga_)));
+  EXPECT_EQ(Answer(gone).kind, OutcomeKind::kDone);
+  EXPECT_EQ(Part().dispute.settled_by, "root");
+}
+
+TEST_F(DisputeTest, WhatIsGivenBackAfterItWasSettledOutsideIsReported) {
+  SettlePart();
+  EXPECT_FALSE(Run(PartOf(saga_, Refused(saga_))).given_back_twice);
+  EXPECT_TRUE(Run(ExamineOf(GivenBack(saga_))).given_back_twice);
+  EXPECT_EQ(Row().refunded, 300);
+}
+
+TEST_F(DisputeTest, ACancellationThatIsDoneAfterItWasSettledOutsideIsReported) {
+  const ProviderAnswer refunded{Verdict::kRefunded, "", "", {}};
+  Run(CancelOf());
+  EXPECT_FALSE(Run(CancelOf(Refused())).given_back_twice);
+  Run(SettleOf(Refused()));
+  EXPECT_FALSE(Run(ExamineOf(ProviderAnswer{Verdict::kNeverSeen, "", "", {}})).given_back_twice);
+  EXPECT_TRUE(Run(ExamineOf(refunded)).given_back_twice);
+  EXPECT_TRUE(Run(ExamineOf(ProviderAnswer{Verdict::kVoided, "", "", {}})).given_back_twice);
+  EXPECT_EQ(Row().resolution, Resolution::kSettledOutside);
+}
+
+TEST_F(DisputeTest, WhatTheProviderGaveBackOnceIsNotReportedWhenItSaysSoAgain) {
+  Run(PartOf(saga_));
+  Run(PartOf(saga_, GivenBack(saga_)));
+  EXPECT_FALSE(Run(ExamineOf(GivenBack(saga_))).given_back_twice);
+  const ProviderAnswer refunded{Verdict::kRefunded, "", "", {}};
+  Run(CancelOf());
+  Run(CancelOf(refunded));
+  EXPECT_FALSE(Run(ExamineOf(refunded)).given_back_twice);
 }
 
 TEST_F(DisputeTest, AnOperatorEndsAPartThatIsRefusedAndItsSagaGoesOn) {
   RefusePart();
-  EXPECT_EQ(Answer(SettleOf()).kind, OutcomeKind::kDone);
+  EXPECT_EQ(Answer(SettleOf(Refused(saga_))).kind, OutcomeKind::kDone);
   EXPECT_TRUE(Part().done);
   EXPECT_EQ(Part().dispute, (Dispute{"charge_disputed", "root", "charged back"}));
   EXPECT_EQ(Row().refunding, 0);
@@ -125,7 +263,7 @@ TEST_F(DisputeTest, AnOperatorEndsAPartThatIsRefusedAndItsSagaGoesOn) {
   ASSERT_THAT(last_.events, SizeIs(1));
   EXPECT_EQ(last_.events[0].payment.provider_code, "settled_outside");
   EXPECT_EQ(Answer(PartOf(saga_)).kind, OutcomeKind::kDone);
-  EXPECT_EQ(Answer(SettleOf("eve")).kind, OutcomeKind::kDone) << "again";
+  EXPECT_EQ(Answer(SettleOf({}, "eve")).kind, OutcomeKind::kDone) << "again";
   EXPECT_TRUE(last_.empty());
   EXPECT_EQ(Part().dispute.settled_by, "root");
 }
@@ -133,7 +271,7 @@ TEST_F(DisputeTest, AnOperatorEndsAPartThatIsRefusedAndItsSagaGoesOn) {
 TEST_F(DisputeTest, AnOperatorEndsACancellationThatIsRefused) {
   Run(CancelOf());
   Run(CancelOf(Refused()));
-  const Outcome settled = Answer(SettleOf());
+  const Outcome settled = Answer(SettleOf(Refused()));
   EXPECT_EQ(settled.kind, OutcomeKind::kDone);
   EXPECT_EQ(settled.resolution, Resolution::kSettledOutside);
   EXPECT_TRUE(Row().settled());

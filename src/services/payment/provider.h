@@ -21,7 +21,8 @@ struct ProviderRequest {
   Money money;
   std::string instrument;  // of the method, after the colon: "sandbox:decline" → "decline"
   std::string traceparent;
-  // Of a refund: the saga that gives back, and `money` is the part. Nil otherwise, and `money` is the whole.
+  // Of a refund: the saga that gives back (of the rest of a cancelled payment its own id), and `money` is the
+  // part. Nil otherwise, and `money` is the whole.
   SagaId refund;
   // Of a cancellation: an earlier one may have been answered before the money was taken, as if it had not
   // been.

@@ -328,6 +328,7 @@ Result<SettleOutside> Parse(const v1::SettleOutsideRequest& proto) {
   BOXOFFICE_ASSIGN(settle.key, ParseKey(proto.reservation_id(), proto.attempt()));
   BOXOFFICE_ASSIGN(settle.operator_id, ParseText("operator_id", proto.operator_id(), kMaxUserIdBytes));
   BOXOFFICE_ASSIGN(settle.reason, ParseText("reason", proto.reason(), kMaxReasonBytes));
+  settle.provider_gone = proto.provider_gone();
   return settle;
 }
 

@@ -366,12 +366,33 @@ TEST_F(PaymentRpcTest, WhatTheProviderRefusesToGiveBackIsEndedByAnOperator) {
   EXPECT_THAT(settle().detail, StartsWith("reason:"));
   request.set_reason("charged back");
   request.set_attempt(1);
-  EXPECT_EQ(settle().reason, "");
+  EXPECT_EQ(settle().reason, "") << "it is asked once more, and refuses still";
   payment = GetPayment();
   EXPECT_EQ(payment.resolution(), "settled_outside");
   EXPECT_EQ(payment.settled_by(), "root");
   EXPECT_EQ(payment.settled_reason(), "charged back");
   EXPECT_EQ(Run(CancelOf()).resolution(), "settled_outside");
+}
+
+TEST_F(PaymentRpcTest, OnlyAProviderThatIsGoneIsNotAskedOnceMoreBeforeItIsSettledOutside) {
+  const obs::Counter& refusals = metrics_.GetCounter("boxoffice_payment_refunds_refused_total", "");
+  for (const bool gone : {false, true}) {
+    TakeNewReservation();
+    Run(ApproveOf("sandbox:refund_refused"));
+    EXPECT_EQ(Run(CancelOf()).kind(), v1::PaymentOutcome::REFUSED);
+    const uint64_t before = refusals.value();
+    v1::SettleOutsideRequest request;
+    request.set_reservation_id(reservation_);
+    request.set_attempt(1);
+    request.set_operator_id("root");
+    request.set_reason("insolvent");
+    request.set_provider_gone(gone);
+    grpc::ClientContext context;
+    v1::SettleOutsideResponse response;
+    EXPECT_TRUE(stub_->SettleOutside(&context, request, &response).ok());
+    EXPECT_EQ(refusals.value() - before, gone ? 0U : 1U);
+    EXPECT_EQ(GetPayment().resolution(), "settled_outside");
+  }
 }
 
 TEST_F(PaymentRpcTest, ToSettleOutsideAPaymentThatIsNotThereAndOneOfWhichNothingIsRefusedAreTwoRefusals) {

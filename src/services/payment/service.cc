@@ -39,6 +39,15 @@ void LogRefused(const PaymentKey& key, const ProviderAnswer& heard) {
             {"code", heard.code}});
 }
 
+// Money of ours that somebody has twice. The part that the saga gives back; without a saga all that was left.
+void LogGivenBackTwice(const Command& command) {
+  const SagaId saga = command.heard ? command.heard->refund : SagaId();
+  obs::Log(obs::Level::kWarning, "payment_given_back_twice",
+           {{"reservation", command.key().reservation.ToString()},
+            {"attempt", command.key().attempt},
+            {"saga", saga.IsNil() ? std::string() : saga.ToString()}});
+}
+
 }  // namespace
 
 Service::Service(Store& store, Reader& reader, Providers providers, Timer& timer, const Clock& clock,
@@ -65,6 +74,9 @@ Service::Service(Store& store, Reader& reader, Providers providers, Timer& timer
                              "Payments whose money was taken after they had ended, and given back")),
       refusals_(metrics.GetCounter("boxoffice_payment_refunds_refused_total",
                                    "Answers of a provider that it does not give money back, repeats too")),
+      given_back_twice_(metrics.GetCounter(
+          "boxoffice_payment_given_back_twice_total",
+          "Answers of a provider that it gave back what an operator had settled outside of it, repeats too")),
       unsettled_(metrics.GetGauge("boxoffice_payment_unsettled",
                                   "Payments whose outcome has not been certain for a minute, or whose refund "
                                   "is refused: of the last whole pass, or of this one if it has found more")),
@@ -130,6 +142,11 @@ Result<Service::Outcomes> Service::LoadDecideSave(std::span<const Command> comma
   }
   if (moved.empty()) {
     if (!decision.changes.events.empty()) committed_();
+    for (size_t i = 0; i < commands.size(); ++i) {
+      if (!decision.outcomes[i].given_back_twice) continue;
+      given_back_twice_.Add();
+      LogGivenBackTwice(commands[i]);
+    }
     for (const PaymentEvent& event : decision.changes.events) {
       if (event.kind != EventKind::kCapturedLate) continue;
       late_captures_.Add();

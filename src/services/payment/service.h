@@ -115,6 +115,7 @@ class Service {
   obs::Counter& late_answers_;
   obs::Counter& late_captures_;
   obs::Counter& refusals_;
+  obs::Counter& given_back_twice_;
   obs::Gauge& unsettled_;
   batch::StoreHealth health_;
   // On the timer's thread.

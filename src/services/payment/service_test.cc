@@ -441,9 +441,40 @@ TEST_F(ServiceTest, ARefundThatTheProviderRefusesIsAnsweredSoCountedAndLogged) {
   EXPECT_THAT(log, HasSubstr("charge_disputed"));
   EXPECT_THAT(log, HasSubstr(part.saga.ToString()));
   EXPECT_EQ(metrics_.GetCounter("boxoffice_payment_refunds_refused_total", "").value(), 1);
-  ASSERT_TRUE(Submit({SettleOutside{key_, "root", "charged back"}, "", {}}).get());
+  auto settled = Submit({SettleOutside{key_, "root", "charged back"}, "", {}});
+  EXPECT_EQ(provider_.Await(2).verb, "refund");
+  provider_.Answer(2, Verdict::kRefused);
+  ASSERT_TRUE(settled.get());
   EXPECT_EQ(Submit({part, "", {}}).get()->refunded, 300);
-  EXPECT_EQ(provider_.count(), 2) << "the provider is not asked any more";
+  EXPECT_EQ(provider_.count(), 3) << "the provider is not asked any more";
+}
+
+TEST_F(ServiceTest, WhatIsSettledOutsideAndThenGivenBackAfterAllIsCountedAndLogged) {
+  auto approve = Submit(ApproveOf());
+  provider_.Answer(0, Verdict::kApproved);
+  ASSERT_TRUE(approve.get());
+  const payment::GiveBack part{key_, SagaId::Make(clock_.Now(), random_), {300, kKrw}};
+  auto slow = Submit({part, "", {}});
+  provider_.Await(1);
+  timer_.AwaitWaiting(2);
+  timer_.Advance(3s);
+  ASSERT_FALSE(slow.get()) << "its answer is on its way";
+  auto refused = Submit({part, "", {}});
+  provider_.Answer(2, Verdict::kRefused);
+  EXPECT_EQ(refused.get()->refusal, Refusal::kRefundRefused);
+  auto settled = Submit({SettleOutside{key_, "root", "charged back"}, "", {}});
+  provider_.Answer(3, Verdict::kRefused);
+  ASSERT_TRUE(settled.get());
+  const obs::Counter& twice = metrics_.GetCounter("boxoffice_payment_given_back_twice_total", "");
+  EXPECT_EQ(twice.value(), 0);
+  ::testing::internal::CaptureStderr();
+  provider_.Answer(1, Verdict::kRefundDone);
+  Settle();
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  EXPECT_THAT(log, HasSubstr("payment_given_back_twice"));
+  EXPECT_THAT(log, HasSubstr(key_.reservation.ToString()));
+  EXPECT_THAT(log, HasSubstr(part.saga.ToString()));
+  EXPECT_EQ(twice.value(), 1);
 }
 
 TEST_F(ServiceTest, TwoRefundsOfOnePaymentAreTwoConversations) {

@@ -158,6 +158,9 @@ void AddTo(int64_t& total, int64_t amount) {
 
 // Whether it was taken for certain: the provider says that it does not give it back.
 bool IsKept(const Dispute& dispute) { return !dispute.refusal.empty() && dispute.refusal != kSaidNotTaken; }
+std::string Refuses(const Dispute& dispute) {
+  return "the provider refuses to give it back: " + dispute.refusal;
+}
 
 bool KeyIsLess(const Difference& one, const Difference& other) {
   return std::tie(one.key, one.operation) < std::tie(other.key, other.operation);
@@ -261,8 +264,10 @@ void Reconciliation::Compare(const Payment& payment, std::span<const Refund> ref
       payment.state == State::kCancelled && payment.resolution == Resolution::kSettledOutside;
   if (outside) uncertain_[key] = "settled outside of the provider by " + payment.dispute.settled_by;
   const bool refused = !payment.settled() && IsKept(payment.dispute);
-  if (refused) uncertain_[key] = "the provider refuses to give it back: " + payment.dispute.refusal;
-  if (payment.state != State::kApproved && !given_back && !outside && !refused) return;
+  const bool part_refused = std::ranges::any_of(
+      refunds, [](const Refund& refund) { return !refund.done && IsKept(refund.dispute); });
+  if (refused) uncertain_[key] = Refuses(payment.dispute);
+  if (payment.state != State::kApproved && !given_back && !outside && !refused && !part_refused) return;
   Expect(Operation::kCapture, key, payment.money, payment.created_at);
   for (const Refund& refund : refunds) {
     const std::string refund_key = key_of(refund);
@@ -271,7 +276,8 @@ void Reconciliation::Compare(const Payment& payment, std::span<const Refund> ref
     } else if (refund.done) {
       Expect(Operation::kRefund, refund_key, {refund.amount, payment.money.currency}, refund.updated_at);
     } else {
-      uncertain_[refund_key] = "our refund is not certain yet";
+      uncertain_[refund_key] =
+          IsKept(refund.dispute) ? Refuses(refund.dispute) : "our refund is not certain yet";
     }
   }
   const int64_t left = payment.money.amount - payment.refunded;

@@ -275,6 +275,43 @@ TEST_F(ReconciliationTest, OfWhatTheProviderRefusesToGiveBackTheCaptureIsCertain
   EXPECT_THAT(report.differences[0].detail, HasSubstr("refuses to give it back: charge_disputed"));
 }
 
+TEST_F(ReconciliationTest, OfACancelledPaymentOfWhichAPartIsRefusedTheCaptureIsCertainToo) {
+  Payment cancelling = APayment(State::kCancelled);
+  cancelling.refunding = 300;
+  const Refund part{.payment = cancelling.key,
+                    .saga = SagaId::Make(kNow, random_),
+                    .amount = 300,
+                    .updated_at = kNow,
+                    .dispute = {"charge_disputed", "", ""}};
+  const std::string capture = Line("capture", KeyOf(cancelling), 1000);
+  EXPECT_EQ(Told(Compare(capture, {cancelling}, {part})), "");
+  const std::string part_key = KeyOf(cancelling) + "/" + part.saga.ToString();
+  const SettlementReport report = Compare(capture + Line("refund", part_key, 300), {cancelling}, {part});
+  EXPECT_EQ(Told(report), "3 missing_here\n");
+  EXPECT_THAT(report.differences[0].detail, HasSubstr("refuses to give it back: charge_disputed"));
+}
+
+TEST_F(ReconciliationTest, WhereAPartWasSettledOutsideTheRestIsComparedByItsOwnKeyAndNothingElseIsExpected) {
+  Payment cancelled = APayment(State::kCancelled);
+  cancelled.resolution = Resolution::kRefunded;
+  cancelled.refunded = 1000;
+  const Refund outside{.payment = cancelled.key,
+                       .saga = SagaId::Make(kNow, random_),
+                       .amount = 300,
+                       .done = true,
+                       .updated_at = kNow,
+                       .dispute = {"charge_disputed", "root", "charged back"}};
+  const Refund rest{.payment = cancelled.key,
+                    .saga = SagaId::Make(kNow, random_),
+                    .amount = 700,
+                    .done = true,
+                    .updated_at = kNow};
+  const std::string rest_key = KeyOf(cancelled) + "/" + rest.saga.ToString();
+  EXPECT_EQ(Told(Compare(Line("capture", KeyOf(cancelled), 1000) + Line("refund", rest_key, 700), {cancelled},
+                         {outside, rest})),
+            "");
+}
+
 TEST_F(ReconciliationTest, OfWhatTheProviderContradictsItselfNothingIsCertain) {
   Payment contradicted = APayment(State::kCancelled);
   contradicted.dispute.refusal = kSaidNotTaken;

@@ -302,6 +302,38 @@ TEST_P(StoreContractTest, APaymentAndItsRefundInOneBatchAreStoredTogether) {
   EXPECT_EQ(Decide(rows, rest, kNow, random_).outcomes.at(0).answer->refusal, Refusal::kExceedsCaptured);
 }
 
+// Otherwise it would be asked for as another part, once more.
+TEST_P(StoreContractTest, TheRestOfACancelledPaymentIsStoredAsAPartWithIt) {
+  const PaymentKey key{reservation_, 1};
+  const SagaId saga = SagaId::Make(kNow, random_);
+  const auto run = [&](Command command) {
+    const std::vector<Command> commands = {std::move(command)};
+    const Rows rows = *stores_.store->Load(KeysOf(commands));
+    const Decision decision = Decide(rows, commands, kNow, random_);
+    EXPECT_THAT(*stores_.store->Save(decision.changes), IsEmpty());
+    Reopen();
+    return decision.outcomes.at(0);
+  };
+  const Approve approve{key, saga, "ann", {1000, kKrw}, "http:card", Route::kExternal};
+  run({approve, "", {}});
+  run({approve, "", ProviderAnswer{Verdict::kApproved, "ref", "", {}}});
+  const SagaId part = SagaId::Make(kNow, random_);
+  run({GiveBack{key, part, {300, kKrw}}, "", {}});
+  const ProviderAnswer refused{Verdict::kRefused, "", "charge_disputed", part};
+  run({GiveBack{key, part, {300, kKrw}}, "", refused});
+  run({SettleOutside{key, "root", "charged back"}, "", refused});
+  const Decided rest = run({Cancel{key, saga}, "", {}});
+  EXPECT_EQ(rest.request.money.amount, 700);
+  EXPECT_THAT(*stores_.reader->Unsettled({}, 10), ElementsAre(key));
+  EXPECT_EQ(run({Cancel{key, saga}, "", {}}).request.RefundKey(), rest.request.RefundKey());
+  run({Cancel{key, saga}, "", ProviderAnswer{Verdict::kRefundDone, "", "", rest.request.refund}});
+  EXPECT_THAT(*stores_.reader->Unsettled({}, 10), IsEmpty());
+  const std::vector<Payment> payments = *stores_.reader->Payments(reservation_);
+  ASSERT_THAT(payments, SizeIs(1));
+  EXPECT_EQ(payments[0].resolution, Resolution::kRefunded);
+  EXPECT_EQ(payments[0].refunded, 1000);
+}
+
 TEST_P(StoreContractTest, AWebhookIsTakenOnceAndForgottenAfterADay) {
   const WebhookKey key{"http", "w1"};
   const auto take = [&](const WebhookKey& webhook, Timestamp at) {
