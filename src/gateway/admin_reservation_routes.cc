@@ -34,6 +34,7 @@ Result<reservation::v1::Cancel> ReadCancel(const Request& request) {
   http::ObjectReader reader(request.body());
   reservation::v1::Cancel cancel;
   const std::optional<std::vector<int64_t>> seats = reader.OptionalArray<int64_t>("seats", 1'000);
+  cancel.set_only_held(reader.Optional<bool>("only_held").value_or(false));
   cancel.set_reason(ReasonInBody(reader));
   BOXOFFICE_TRY(reader.Finish());
   if (seats) BOXOFFICE_TRY(TakeSeats(*seats, *cancel.mutable_seat_nos()));
@@ -49,8 +50,9 @@ asio::awaitable<Response> Cancel(Edge& edge, Request& request, const auth::Princ
   Result<reservation::v1::Cancel> cancel = ReadCancel(request);
   if (!cancel) co_return FailureResponse(cancel.error());
   cancel->set_reservation_id(std::string(id->bytes()));
-  const std::string canonical =
-      fmt::format("seats={};reason={}", fmt::join(cancel->seat_nos(), ","), cancel->reason());
+  // What the release before could say has the same text as there.
+  const std::string canonical = fmt::format("{}seats={};reason={}", cancel->only_held() ? "only_held;" : "",
+                                            fmt::join(cancel->seat_nos(), ","), cancel->reason());
   reservation::v1::Command command = NewCommand(caller, *key, request, canonical);
   *command.mutable_cancel() = *std::move(cancel);
   Response response = co_await ExecuteCommand(edge, std::move(command), request, 200, Audience::kOperator);

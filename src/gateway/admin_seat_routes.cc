@@ -18,9 +18,11 @@ asio::awaitable<Response> GetSeats(Edge& edge, Request& request, SeatPicture::Fo
   if (!id) co_return FailureResponse(id.error());
   const Result<std::shared_ptr<SeatPicture>> picture = co_await edge.seat_maps.Get(*id);
   if (!picture) co_return ServiceFailure(picture.error());
+  Result<std::shared_ptr<const std::string>> body = edge.seat_maps.BodyOf(**picture, form);
+  if (!body) co_return ServiceFailure(body.error());
   Response response;
   response.content_type = "application/json";
-  response.shared_body = ((**picture).*form)();
+  response.shared_body = *std::move(body);
   co_return response;
 }
 
@@ -109,11 +111,11 @@ void AddAdminSeatRoutes(Routes& routes, Edge& edge) {
   using http::Method;
   routes.Operator(Method::kGet, "/v1/admin/shows/{show}/seats",
                   [&edge](Request& request, const auth::Principal&) {
-                    return GetSeats(edge, request, &SeatPicture::Body);
+                    return GetSeats(edge, request, SeatPicture::Form::kList);
                   });
   routes.Operator(Method::kGet, "/v1/admin/shows/{show}/seat-map",
                   [&edge](Request& request, const auth::Principal&) {
-                    return GetSeats(edge, request, &SeatPicture::MapBody);
+                    return GetSeats(edge, request, SeatPicture::Form::kRows);
                   });
   routes.Operator(Method::kPost, "/v1/admin/shows/{show}/publish",
                   [&edge](Request& request, const auth::Principal&) { return Publish(edge, request); });

@@ -74,8 +74,10 @@ asio::awaitable<Response> GetSeats(Edge& edge, Request& request, SeatPicture::Fo
     response.status = 304;
     response.headers.Add("Vary", "Accept-Encoding");  // as the whole map, which is long, would
   } else {
+    Result<std::shared_ptr<const std::string>> body = edge.seat_maps.BodyOf(**picture, form);
+    if (!body) co_return ServiceFailure(body.error());
     response.content_type = "application/json";
-    response.shared_body = ((**picture).*form)();
+    response.shared_body = *std::move(body);
   }
   co_return response;
 }
@@ -107,9 +109,9 @@ void AddCatalogueRoutes(Routes& routes, Edge& edge) {
   routes.Public(Method::kGet, "/v1/shows/{show}",
                 [&edge](Request& request) { return GetShow(edge, request, /*drafts=*/false); });
   routes.Public(Method::kGet, "/v1/shows/{show}/seats",
-                [&edge](Request& request) { return GetSeats(edge, request, &SeatPicture::Body); });
+                [&edge](Request& request) { return GetSeats(edge, request, SeatPicture::Form::kList); });
   routes.Public(Method::kGet, "/v1/shows/{show}/seat-map",
-                [&edge](Request& request) { return GetSeats(edge, request, &SeatPicture::MapBody); });
+                [&edge](Request& request) { return GetSeats(edge, request, SeatPicture::Form::kRows); });
   routes.Public(Method::kGet, "/v1/shows/{show}/seats/events",
                 [&edge](Request& request) { return FollowSeats(edge, request); });
   AddRankingRoutes(routes, edge);

@@ -95,21 +95,22 @@ std::string AddressKey(const Request& request, uint32_t trusted_proxies) {
 }
 
 Result<std::unique_ptr<Gate>> Gate::Make(const EdgeConfig& config, CallerLimits& limits,
-                                         boost::asio::any_io_executor executor, rpc::WorkerPool& computing) {
+                                         boost::asio::any_io_executor executor, rpc::WorkerPool& computing,
+                                         SharedBodies& bodies) {
   BOXOFFICE_ASSIGN(CrossOrigin cross_origin, CrossOrigin::Make(config.cors_origins));
   return std::unique_ptr<Gate>(
-      new Gate(config, limits, std::move(cross_origin), std::move(executor), computing));
+      new Gate(config, limits, std::move(cross_origin), std::move(executor), computing, bodies));
 }
 
 Gate::Gate(const EdgeConfig& config, CallerLimits& limits, CrossOrigin cross_origin,
-           boost::asio::any_io_executor executor, rpc::WorkerPool& computing)
+           boost::asio::any_io_executor executor, rpc::WorkerPool& computing, SharedBodies& bodies)
     : config_(config),
       cross_origin_(std::move(cross_origin)),
       users_(limits.users),
       addresses_(limits.addresses),
       user_streams_(limits.user_streams),
       address_streams_(limits.address_streams),
-      compressor_(std::move(executor), computing) {}
+      compressor_(std::move(executor), computing, bodies) {}
 
 bool Gate::AdmitAddress(const Request& request, Pass& pass) {
   if (!addresses_.on()) return true;

@@ -61,10 +61,10 @@ struct CallerLimits {
 // Not thread-safe, but for Finish: for the one thread of an edge.
 class Gate {
  public:
-  // `limits` outlives it. Errors: config.
+  // `limits`, `computing` and `bodies` outlive it. Errors: config.
   [[nodiscard]] static Result<std::unique_ptr<Gate>> Make(const EdgeConfig& config, CallerLimits& limits,
                                                           boost::asio::any_io_executor executor,
-                                                          rpc::WorkerPool& computing);
+                                                          rpc::WorkerPool& computing, SharedBodies& bodies);
 
   // What was counted for one request.
   struct Pass {
@@ -98,7 +98,7 @@ class Gate {
 
  private:
   Gate(const EdgeConfig& config, CallerLimits& limits, CrossOrigin cross_origin,
-       boost::asio::any_io_executor executor, rpc::WorkerPool& computing);
+       boost::asio::any_io_executor executor, rpc::WorkerPool& computing, SharedBodies& bodies);
 
   const EdgeConfig config_;
   const CrossOrigin cross_origin_;

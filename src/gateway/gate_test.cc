@@ -217,6 +217,27 @@ TEST_F(GateTest, LongAnswersAreCompressedForThoseWhoTakeIt) {
       << "a short one gains nothing";
 }
 
+TEST_F(GateTest, AProblemThatIsCompressedHasItsRequestsIdToo) {
+  reservation::v1::Reservation many = AReservation(reservation::v1::FAILED);
+  while (many.seats_size() < 40) *many.add_seats() = many.seats(0);
+  services_.reservation.commands.answer = [many](const reservation::v1::Command&) {
+    reservation::v1::Outcome outcome;
+    *outcome.mutable_reservation() = many;
+    outcome.mutable_refusal()->set_code("seats_taken");
+    return Result<reservation::v1::Outcome>(outcome);
+  };
+  Options options = With({{"Accept-Encoding", "gzip"}, {"X-Request-Id", "x7"}});
+  options.key = "k1";
+  options.queue_token = QueueToken();
+  const http::ClientResponse answer =
+      CallUnjudged("POST", "/v1/reservations", R"({"show_id":"1","seats":[7]})", options);
+  EXPECT_EQ(answer.status, 409);
+  ASSERT_EQ(Header(answer, "Content-Encoding"), "gzip");
+  const boost::json::value problem = boost::json::parse(http::Gunzip(answer.body, 1 << 20));
+  EXPECT_EQ(problem.at("request_id").as_string(), "x7");
+  EXPECT_EQ(Header(answer, "X-Request-Id"), "x7");
+}
+
 TEST_F(GateTest, ThePageShowsTheContractAndLoadsNothingFromElsewhere) {
   const http::ClientResponse page = Call("GET", "/docs");
   EXPECT_EQ(page.status, 200);

@@ -63,7 +63,7 @@ struct Worker {
         access(runtime.metrics),
         loop_lag(io.get_executor(), name, runtime.metrics),
         backends(io.get_executor(), peers, runtime.channels, runtime.metrics, limits),
-        seat_maps(backends, computing) {}
+        seat_maps(backends, computing, bodies) {}
 
   void Run() {
     thread = std::thread([this] {
@@ -77,6 +77,7 @@ struct Worker {
   asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
   module::LoopLag loop_lag;
   Backends backends;
+  SharedBodies bodies;
   SeatMaps seat_maps;
   std::optional<SignIn> sign_in;  // none: not offered
   std::optional<Edge> edge;
@@ -230,7 +231,7 @@ Result<void> GatewayModule::Serve() {
   std::vector<http::ServingLoop> loops;
   for (const auto& worker : running.workers) {
     BOXOFFICE_ASSIGN(worker->gate, Gate::Make(config_.edge, running.caller_limits, worker->io.get_executor(),
-                                              running.computing));
+                                              running.computing, worker->bodies));
     Routes routes(verifiers, *worker->gate);
     AddRoutes(routes, *worker->edge);
     route_names_ = routes.names();

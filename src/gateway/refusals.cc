@@ -67,7 +67,7 @@ constexpr auto kTable = std::to_array<RefusalRow>({
     {"not_enough_seats", 409, "not_enough_seats", "Not enough seats are free"},
     {"not_on_waitlist", 404, "not_on_waitlist", "Not on the show's waitlist"},
     {"not_sold_out", 409, "not_sold_out", "Seats for that are free: buy them"},
-    {"nothing_refused", 409, "nothing_refused", "The provider has not refused to give it back"},
+    {"nothing_refused", 409, "nothing_refused", "The provider does not refuse to give it back"},
     {"number_not_integer", 422, "number_not_integer", "A whole number of at most 64 bits is needed"},
     {"opens_at_out_of_range", 422, "opens_at_out_of_range",
      "The opening must be in the future, at most 366 days ahead"},

@@ -40,9 +40,15 @@ seat::v1::BestAvailable ReadBestAvailable(http::ObjectReader& reader) {
   return best;
 }
 
+// A method with a semicolon has its length before it, behind a semicolon, with which no other begins; so it
+// does not look like a method and a seat. All others stay as answers that are kept have them.
+std::string CanonicalMethod(const std::string& method) {
+  return method.contains(';') ? fmt::format(";{}:{}", method.size(), method) : method;
+}
+
 std::string Canonical(const reservation::v1::Reserve& reserve) {
-  std::string text =
-      fmt::format("show={};pay={};method={};", reserve.show_id(), reserve.pay(), reserve.payment_method());
+  std::string text = fmt::format("show={};pay={};method={};", reserve.show_id(), reserve.pay(),
+                                 CanonicalMethod(reserve.payment_method()));
   for (const uint32_t seat_no : reserve.seats().seat_nos())
     fmt::format_to(std::back_inserter(text), "seat={};", seat_no);
   if (reserve.has_best_available()) {

@@ -199,6 +199,36 @@ TEST_F(ReservationRoutesTest, TheOrderOfTheSeatsThatAnOperatorCancelsMeansNothin
   EXPECT_EQ(cancel(R"({"seats":[7,9],"reason":"fire"})").request_hash(), first.request_hash());
 }
 
+TEST_F(ReservationRoutesTest, AnOperatorWhoGivesUpAHoldAloneSaysSoAndWhoDoesNotAsksAsBefore) {
+  AnswerReservations(reservation::v1::RELEASED);
+  const auto cancel = [this](const char* body) { return CallAsOperator("POST", AdminPath("/cancel"), body); };
+  const std::string before = HashRequest("POST", AdminPath("/cancel"), "seats=;reason=ill");
+  for (const char* body : {R"({"reason":"ill"})", R"({"only_held":false,"reason":"ill"})"}) {
+    EXPECT_EQ(cancel(body).status, 200) << body;
+    EXPECT_FALSE(LastCommand().cancel().only_held()) << body;
+    EXPECT_EQ(LastCommand().request_hash(), before) << body;
+  }
+  EXPECT_EQ(cancel(R"({"only_held":true,"reason":"ill"})").status, 200);
+  EXPECT_TRUE(LastCommand().cancel().only_held());
+  EXPECT_TRUE(LastCommand().cancel().by_operator());
+  EXPECT_NE(LastCommand().request_hash(), before) << "it is another request";
+  EXPECT_EQ(CodeOf(cancel(R"({"only_held":1,"reason":"ill"})")), "field_type");
+}
+
+TEST_F(ReservationRoutesTest, APaymentMethodThatReadsLikeSeatsIsAnotherRequestThanTheSeats) {
+  AnswerReservations(reservation::v1::HELD);
+  const auto hash_of = [this](std::string_view rest) {
+    EXPECT_EQ(Reserve(fmt::format(R"({{"show_id":"1",{}}})", rest)).status, 201) << rest;
+    return LastCommand().request_hash();
+  };
+  const std::string card = hash_of(R"("payment_method":"card","seats":[3,4])");
+  EXPECT_EQ(card, HashRequest("POST", "/v1/reservations", "show=1;pay=false;method=card;seat=3;seat=4;"))
+      << "as answers that are kept have it";
+  const std::string odd = hash_of(R"("payment_method":"card;seat=3","seats":[4])");
+  EXPECT_NE(odd, card);
+  EXPECT_NE(odd, hash_of(R"("payment_method":"11:card","seats":[3,4])")) << "nor does one like a length";
+}
+
 TEST_F(ReservationRoutesTest, AHoldThatIsStillBeingGivenUpIs202) {
   services_.reservation.commands.answer = [](const auto&) {
     reservation::v1::Outcome outcome;

@@ -7,6 +7,7 @@
 #include "gateway/gate.h"
 #include "gateway/refusals.h"
 #include "gateway/sessions.h"
+#include "platform/http/problem.h"
 
 namespace boxoffice::gateway {
 namespace {
@@ -14,8 +15,13 @@ namespace {
 constexpr std::string_view kBearer = "Bearer ";
 
 void Finish(const http::Request& request, bool personal, http::Response& response) {
-  // The server adds it to errors itself.
-  if (response.status < 400) response.headers.Add("X-Request-Id", request.request_id());
+  // To the head of an error the server adds it itself. To a problem it does, too, but not to one that is
+  // compressed by then.
+  if (response.status < 400) {
+    response.headers.Add("X-Request-Id", request.request_id());
+  } else {
+    http::AddRequestId(request.request_id(), response);
+  }
   if (personal && !response.stream) response.headers.Add("Cache-Control", "no-store");
 }
 

@@ -108,6 +108,24 @@ asio::awaitable<Result<std::shared_ptr<SeatPicture>>> SeatMaps::Get(int64_t show
   co_return entry->picture;
 }
 
+Result<std::shared_ptr<const std::string>> SeatMaps::BodyOf(SeatPicture& picture, SeatPicture::Form form) {
+  if (picture.kept(form) != nullptr) return picture.kept(form);
+  size_t read = bodies_.Bytes();
+  for (const auto& [show_id, entry] : entries_) {
+    for (const SeatPicture::Form each : {SeatPicture::Form::kList, SeatPicture::Form::kRows}) {
+      // Each was made below, so it is among them.
+      if (entry->picture != nullptr && entry->picture->kept(each) != nullptr)
+        read -= entry->picture->kept(each)->size();
+    }
+  }
+  const size_t most = form == SeatPicture::Form::kList ? kMostRead : 2 * kMostRead;
+  if (read > most)
+    return Fail(Code::kResourceExhausted, "overloaded", "earlier seat maps are still being read");
+  std::shared_ptr<const std::string> body = picture.Body(form);
+  bodies_.Add(body);
+  return body;
+}
+
 asio::awaitable<void> SeatMaps::Tick(int64_t show_id, std::shared_ptr<Entry> entry) {
   while (entry->followers > 0 && !stopping_) {
     entry->tick.expires_after(kFresh);

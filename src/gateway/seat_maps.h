@@ -2,6 +2,7 @@
 // follow.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <deque>
@@ -18,6 +19,7 @@
 #include "base/result.h"
 #include "boxoffice/seat/v1/seat.pb.h"
 #include "gateway/backends.h"
+#include "gateway/shared_bodies.h"
 #include "platform/http/json_writer.h"
 #include "platform/http/message.h"
 #include "platform/rpc/worker_pool.h"
@@ -40,11 +42,13 @@ class SeatPicture {
   [[nodiscard]] uint64_t layout_version() const { return layout_version_; }
   // Names what is told, but for the version's number: the same at every thread and every gateway.
   [[nodiscard]] const std::string& tag() const { return tag_; }
-  // The body of GET …/seats, made when it is first asked for.
-  [[nodiscard]] std::shared_ptr<const std::string> Body();
-  // The body of GET …/seat-map, likewise.
-  [[nodiscard]] std::shared_ptr<const std::string> MapBody();
-  using Form = std::shared_ptr<const std::string> (SeatPicture::*)();
+  enum class Form { kList, kRows };  // GET …/seats, GET …/seat-map
+  // Made when it is first asked for.
+  [[nodiscard]] std::shared_ptr<const std::string> Body(Form form);
+  // Null: it has not been asked for since the last change.
+  [[nodiscard]] const std::shared_ptr<const std::string>& kept(Form form) const {
+    return bodies_[static_cast<size_t>(form)];
+  }
   // Events that lead from what `tag` names to the present state, as text: none if it is the present
   // one. A snapshot if `tag` is not known any more, or empty.
   [[nodiscard]] std::vector<std::shared_ptr<const std::string>> EventsSince(std::string_view tag);
@@ -62,6 +66,8 @@ class SeatPicture {
   void RenderLayout(const seat::v1::SeatMap& map);
   void Patch(size_t seat, unsigned state);
   void WriteCounts(http::JsonWriter& writer) const;
+  [[nodiscard]] std::string RenderList() const;
+  [[nodiscard]] std::string RenderMap() const;
   [[nodiscard]] std::shared_ptr<const std::string> Snapshot();
 
   int64_t show_id_ = 0;
@@ -78,8 +84,7 @@ class SeatPicture {
   std::string items_;               // the seats as JSON, each with the state's place filled and padded
   std::vector<uint32_t> state_at_;  // where in items_ a seat's state stands
   std::string rows_;                // the layout by rows, members of a JSON object
-  std::shared_ptr<const std::string> body_;
-  std::shared_ptr<const std::string> map_body_;
+  std::array<std::shared_ptr<const std::string>, 2> bodies_;  // by Form
   std::shared_ptr<const std::string> snapshot_;
   std::deque<Step> steps_;  // the oldest first
 };
@@ -88,8 +93,15 @@ class SeatPicture {
 // executor only.
 class SeatMaps {
  public:
-  // A layout is rendered on `pool`: a stadium's takes long enough for others to notice.
-  SeatMaps(Backends& backends, rpc::WorkerPool& pool) : backends_(backends), pool_(pool) {}
+  // Of bodies that have been answered, and that no picture keeps any more, slow readers may have as many
+  // bytes, and what pictures kept meanwhile (one body a show), before no new list is made. Of maps by rows it
+  // is twice as many, so that the lists of one show never stand in the way of those.
+  static constexpr size_t kMostRead = 64 << 20;
+
+  // A layout is rendered on `pool`: a stadium's takes long enough for others to notice. `bodies` has those
+  // that are made here, and what others made of them; it outlives this.
+  SeatMaps(Backends& backends, rpc::WorkerPool& pool, SharedBodies& bodies)
+      : backends_(backends), pool_(pool), bodies_(bodies) {}
 
   // Ends the waiting of all who follow.
   void Stop();
@@ -97,6 +109,11 @@ class SeatMaps {
   // The map, a quarter of a second old at most. Errors: show_not_found, and the call's. It stays whole while
   // it is held, and changes at the next call.
   asio::awaitable<Result<std::shared_ptr<SeatPicture>>> Get(int64_t show_id);
+
+  // A body of a picture that Get has just told, for an answer. Error: overloaded (kResourceExhausted), where
+  // those of earlier versions are still being read by too many, see kMostRead.
+  [[nodiscard]] Result<std::shared_ptr<const std::string>> BodyOf(SeatPicture& picture,
+                                                                  SeatPicture::Form form);
 
   // Sends what changes until the client leaves; `tag` is what the client has (empty: nothing).
   asio::awaitable<void> Follow(int64_t show_id, std::string tag, http::SseStream& stream);
@@ -129,6 +146,7 @@ class SeatMaps {
 
   Backends& backends_;
   rpc::WorkerPool& pool_;
+  SharedBodies& bodies_;
   std::unordered_map<int64_t, std::shared_ptr<Entry>> entries_;
   uint64_t uses_ = 0;
   bool stopping_ = false;

@@ -41,7 +41,7 @@ seat::v1::SeatMap Map(uint64_t version, std::string_view states, bool layout) {
 
 std::string StatesOf(SeatPicture& picture) {
   std::string states;
-  const boost::json::value body = boost::json::parse(*picture.Body());
+  const boost::json::value body = boost::json::parse(*picture.Body(SeatPicture::Form::kList));
   for (const boost::json::value& seat : body.at("items").as_array())
     states += seat.at("state").as_string()[0];
   return states;
@@ -52,7 +52,7 @@ TEST(SeatPictureTest, StatesArePatchedInPlace) {
   EXPECT_EQ(StatesOf(picture), "fhsbff");
   picture.Update(Map(2, "bfhsfb", false));
   EXPECT_EQ(StatesOf(picture), "bfhsfb");
-  EXPECT_EQ(boost::json::parse(*picture.Body()).at("version").as_int64(), 2);
+  EXPECT_EQ(boost::json::parse(*picture.Body(SeatPicture::Form::kList)).at("version").as_int64(), 2);
 }
 
 TEST(SeatPictureTest, OtherPricesHaveAnotherTagAndTellTheirLayoutsVersion) {
@@ -61,7 +61,7 @@ TEST(SeatPictureTest, OtherPricesHaveAnotherTagAndTellTheirLayoutsVersion) {
   map.set_layout_version(1);
   SeatPicture after(map);
   EXPECT_NE(before.tag(), after.tag());
-  EXPECT_EQ(boost::json::parse(*after.Body()).at("layout_version").as_int64(), 1);
+  EXPECT_EQ(boost::json::parse(*after.Body(SeatPicture::Form::kList)).at("layout_version").as_int64(), 1);
   EXPECT_THAT(*after.EventsSince(before.tag()).at(0), testing::HasSubstr(R"("layout_version":1)"));
 }
 
@@ -105,11 +105,11 @@ TEST(SeatPictureTest, TheSameVersionNumberWithOtherStatesIsAnotherTag) {
 TEST(SeatPictureTest, TheSameSeatsOfAnotherReplicaAreNoChange) {
   SeatPicture picture(Map(1, "fhsbff", true));
   const std::string tag = picture.tag();
-  const std::shared_ptr<const std::string> body = picture.Body();
+  const std::shared_ptr<const std::string> body = picture.Body(SeatPicture::Form::kList);
   picture.Update(Map(7'000, "fhsbff", false));
   EXPECT_EQ(picture.asked_version(), 7'000U) << "what that replica is asked with";
   EXPECT_EQ(picture.tag(), tag);
-  EXPECT_EQ(picture.Body(), body) << "not rendered anew";
+  EXPECT_EQ(picture.Body(SeatPicture::Form::kList), body) << "not rendered anew";
   EXPECT_TRUE(picture.EventsSince(tag).empty());
   picture.Update(Map(2, "hhsbff", false));
   EXPECT_NE(picture.tag(), tag);
@@ -152,7 +152,7 @@ TEST(SeatPictureTest, WhenTheNextHoldEndsIsAChangeOfItsOwn) {
   extended.set_next_release_at_ms(1'800'000'300'000);
   picture.Update(extended);
   EXPECT_THAT(*picture.EventsSince(tag).at(0), testing::HasSubstr(R"("changes":[])"));
-  EXPECT_THAT(*picture.Body(), testing::HasSubstr(R"("next_release_at":"2027)"));
+  EXPECT_THAT(*picture.Body(SeatPicture::Form::kList), testing::HasSubstr(R"("next_release_at":"2027)"));
 }
 
 class SeatMapsTest : public GatewayTest {
@@ -278,6 +278,103 @@ TEST_F(SeatMapsTest, AStreamGoesOnFromTheETagOfAMap) {
   std::string text;
   asio::read_until(socket, asio::dynamic_buffer(text), R"({"seat_no":3,"state":"held"})");
   EXPECT_THAT(text, testing::Not(testing::HasSubstr("event: snapshot")));
+}
+
+// Lists, and maps by rows, of as many bytes as a stadium's list: more than the kernel takes of what nobody
+// reads. The seats are few, and their numbers long.
+class LongSeatMapsTest : public SeatMapsTest {
+ protected:
+  static constexpr size_t kSeats = 12'000;
+
+  void SetUp() override {
+    SeatMapsTest::SetUp();
+    services_.seat.GetShow_.answer = [](const seat::v1::GetShowRequest& request) -> Result<seat::v1::Show> {
+      seat::v1::Show show = AShow();
+      show.set_id(request.id());
+      return show;
+    };
+    services_.seat.GetSeatMap_.answer =
+        [this](const seat::v1::GetSeatMapRequest& request) -> Result<seat::v1::SeatMap> {
+      return LongMap(request.show_id(), changes_ ? ++looks_ : 1, !request.states_only());
+    };
+  }
+  // Each version has another seat held.
+  static seat::v1::SeatMap LongMap(int64_t show, uint64_t version, bool layout) {
+    std::string states(kSeats, 'f');
+    states[version % kSeats] = 'h';
+    seat::v1::SeatMap map = Map(version, states, layout);
+    map.set_show_id(show);
+    for (seat::v1::SeatInfo& seat : *map.mutable_layout()) seat.set_number(std::string(1'000, 'x'));
+    return map;
+  }
+  // Asks over a connection of its own until there is something new, or a refusal, and reads no more of the
+  // answer than its head. The connection stays.
+  std::string AskSlowly(std::string_view path) {
+    namespace asio = boost::asio;
+    asio::ip::tcp::socket& socket = slow_.emplace_back(io_);
+    socket.open(asio::ip::tcp::v4());
+    socket.set_option(asio::ip::tcp::socket::receive_buffer_size(4'096));
+    socket.connect({asio::ip::make_address("127.0.0.1"), gateway().port()});
+    std::string head;
+    do {
+      head.clear();
+      const std::string request =
+          fmt::format("GET {} HTTP/1.1\r\nHost: x\r\nIf-None-Match: {}\r\n\r\n", path, seen_);
+      asio::write(socket, asio::buffer(request));
+      asio::read_until(socket, asio::dynamic_buffer(head), "\r\n\r\n");
+    } while (head.starts_with("HTTP/1.1 304"));
+    const size_t tag = head.find("ETag: ");
+    if (tag != std::string::npos) seen_ += ", " + head.substr(tag + 6, head.find('\r', tag) - tag - 6);
+    return head;
+  }
+  // Slow readers take what they may, of each of the two threads.
+  void FillSlowly(std::string_view path, SeatPicture::Form form, size_t bytes) {
+    const size_t each = bytes / SeatPicture(LongMap(1, 1, true)).Body(form)->size() + 1;
+    std::string head;
+    while (!head.starts_with("HTTP/1.1 503") && slow_.size() <= 2 * each) head = AskSlowly(path);
+    ASSERT_THAT(head, testing::StartsWith("HTTP/1.1 503"));
+    EXPECT_THAT(head, testing::HasSubstr("\r\nRetry-After: 1\r\n"));
+    EXPECT_GT(slow_.size(), each) << "some may read as slowly as they do";
+  }
+
+  static constexpr std::string_view kList = "/v1/shows/1/seats";
+  static constexpr std::string_view kRows = "/v1/shows/1/seat-map";
+  std::atomic<bool> changes_ = true;  // at each look
+  std::atomic<uint64_t> looks_ = 0;
+  boost::asio::io_context io_;
+  std::vector<boost::asio::ip::tcp::socket> slow_;
+  std::string seen_ = "\"none\"";
+};
+
+TEST_F(LongSeatMapsTest, WhoReadsSlowlyHoldsSoManyVersionsOfTheListAndNoMore) {
+  FillSlowly(kList, SeatPicture::Form::kList, SeatMaps::kMostRead);
+  for (int thread = 0; thread < 2; ++thread) {
+    EXPECT_EQ(CallUnjudged("GET", kRows, {}, {}).status, 200)
+        << "lists are not in the way of those who draw the map";
+  }
+  slow_.clear();
+  int served = 0;  // one after the other, as the threads take turns
+  for (int i = 0; i < 10'000 && served < 2; ++i) {
+    served = AskSlowly(kList).starts_with("HTTP/1.1 200") ? served + 1 : 0;
+    slow_.clear();
+  }
+  EXPECT_EQ(served, 2) << "when they have gone";
+}
+
+TEST_F(LongSeatMapsTest, AndOfTheMapByRowsTwiceAsMany) {
+  FillSlowly(kRows, SeatPicture::Form::kRows, 2 * SeatMaps::kMostRead);
+  slow_.clear();
+}
+
+TEST_F(LongSeatMapsTest, ListsThatAreKeptForWhoComesNextRefuseNobody) {
+  changes_ = false;
+  for (int64_t show = 1; show <= 7; ++show) {
+    for (int thread = 0; thread < 2; ++thread) {
+      const http::ClientResponse list = CallUnjudged("GET", fmt::format("/v1/shows/{}/seats", show), {}, {});
+      ASSERT_EQ(list.status, 200) << show;
+      EXPECT_GT(6 * list.body.size(), SeatMaps::kMostRead) << "six of these are too many to be read slowly";
+    }
+  }
 }
 
 class AuditedSeatMapsTest : public SeatMapsTest {

@@ -74,8 +74,7 @@ void SeatPicture::TakeCounts(const seat::v1::SeatMap& map) {
   const std::string counts =
       fmt::format("{} {} {} {} {}", free_, held_, sold_, blocked_, next_release_at_ms_);
   tag_ = fmt::format("{}-{:016x}", layout_version_, Fnv1a(counts, Fnv1a(states_)));
-  body_ = nullptr;
-  map_body_ = nullptr;
+  bodies_.fill(nullptr);
   snapshot_ = nullptr;
 }
 
@@ -121,8 +120,14 @@ void SeatPicture::WriteCounts(http::JsonWriter& writer) const {
   WriteTime(writer, "next_release_at", next_release_at_ms_);
 }
 
-std::shared_ptr<const std::string> SeatPicture::Body() {
-  if (body_ != nullptr) return body_;
+std::shared_ptr<const std::string> SeatPicture::Body(Form form) {
+  std::shared_ptr<const std::string>& body = bodies_[static_cast<size_t>(form)];
+  if (body == nullptr)
+    body = std::make_shared<const std::string>(form == Form::kList ? RenderList() : RenderMap());
+  return body;
+}
+
+std::string SeatPicture::RenderList() const {
   http::JsonWriter writer;
   writer.BeginObject();
   WriteNumberId(writer, "show_id", show_id_);
@@ -132,19 +137,16 @@ std::shared_ptr<const std::string> SeatPicture::Body() {
   constexpr std::string_view kEnd = "],\"next_cursor\":null}";
   body.reserve(body.size() + kBegin.size() + items_.size() + kEnd.size());
   body.append(kBegin).append(items_).append(kEnd);
-  body_ = std::make_shared<const std::string>(std::move(body));
-  return body_;
+  return body;
 }
 
-std::shared_ptr<const std::string> SeatPicture::MapBody() {
-  if (map_body_ != nullptr) return map_body_;
+std::string SeatPicture::RenderMap() const {
   http::JsonWriter writer;
   writer.BeginObject();
   WriteNumberId(writer, "show_id", show_id_);
   WriteCounts(writer);
   writer.Field("states", auth::EncodeBase64Url(states_));
-  map_body_ = std::make_shared<const std::string>(fmt::format("{},{}}}", writer.text(), rows_));
-  return map_body_;
+  return fmt::format("{},{}}}", writer.text(), rows_);
 }
 
 std::shared_ptr<const std::string> SeatPicture::Snapshot() {

@@ -79,6 +79,7 @@ boost::asio::awaitable<std::shared_ptr<const std::string>> Compressor::CompressS
   kept_.push_back({body, nullptr});
   const auto work = [body] { return std::make_shared<const std::string>(http::Gzip(*body)); };
   std::shared_ptr<const std::string> compressed = co_await RunElsewhere(computing_, executor_, work);
+  bodies_.Add(compressed);
   const auto mine = std::ranges::find_if(kept_, same);
   if (mine != kept_.end()) mine->compressed = compressed;
   co_return compressed;

@@ -10,6 +10,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 
+#include "gateway/shared_bodies.h"
 #include "platform/http/message.h"
 #include "platform/rpc/worker_pool.h"
 
@@ -26,8 +27,9 @@ void AddTag(const http::Request& request, http::Response& response);
 // `computing`, once for all who ask for the same shared body, and those who come meanwhile get it as it is.
 class Compressor {
  public:
-  Compressor(boost::asio::any_io_executor executor, rpc::WorkerPool& computing)
-      : executor_(std::move(executor)), computing_(computing) {}
+  // `computing` and `bodies`, which counts what is made there, outlive it.
+  Compressor(boost::asio::any_io_executor executor, rpc::WorkerPool& computing, SharedBodies& bodies)
+      : executor_(std::move(executor)), computing_(computing), bodies_(bodies) {}
 
   // Below that, a frame or two is sent anyway.
   static constexpr size_t kLeast = 1'024;  // bytes
@@ -50,6 +52,7 @@ class Compressor {
 
   const boost::asio::any_io_executor executor_;
   rpc::WorkerPool& computing_;
+  SharedBodies& bodies_;
   std::vector<Kept> kept_;  // the oldest first
 };
 

@@ -2,7 +2,7 @@
 // waiting room, seats, a balance that is too low, paying and the ticket, to the money back.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { gather, hands, inDays, isAccessible, until } from './people.mjs';
+import { enter, gather, hands, inDays, isAccessible, until } from './people.mjs';
 import { demoShows, seatPoint, startBrowser, startSystem, wordsOf } from './system.mjs';
 
 let system;
@@ -179,6 +179,49 @@ test('a map to look at takes no choice', async () => {
   await tip.waitFor();
   assert.ok((await tip.textContent()).endsWith(t.seatFree), await tip.textContent());
   assert.equal(await page.locator('.chosen').count(), 0);
+  await people.leave(somebody);
+});
+
+test('whoever has left the seats while a place was asked for is not taken to the line', async () => {
+  const t = await wordsOf('en');
+  const somebody = await people.visit({ user: 'leaver' });
+  const { page } = somebody;
+  await enter(page, hall.id);
+  await page.getByRole('link', { name: t.tickets }).click();
+  await page.getByText(t.noTickets).waitFor();
+  const address = `**/v1/shows/${hall.id}/queue`;
+  let join;
+  await page.route(address, (route) => (route.request().method() === 'POST' ? (join = route) : route.continue()));
+  const rooms = [];
+  page.on('request', (request) => request.url().includes('/waiting/') && rooms.push(request.url()));
+  await page.goBack();
+  await until(() => join !== undefined, 'a place to be asked for');
+  await page.goForward();
+  await page.getByText(t.noTickets).waitFor();
+  const json = { show_id: hall.id, token: 't', state: 'WAITING', position: 9, eta_s: 60, refresh_interval_s: 5, number: 9, place: 0, queue_state: 'OPEN', opens_at: null, expires_at: null, admission: null };
+  const [answer] = await Promise.all([page.waitForResponse(address), join.fulfill({ json })]);
+  await answer.finished();
+  await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+  assert.deepEqual([new URL(page.url()).pathname, rooms], ['/my/reservations', []]);
+  await people.leave(somebody);
+});
+
+test('with more prices than a byte counts, a filter takes out the seats of its own', async () => {
+  const t = await wordsOf('en');
+  const lines = Array.from({ length: 257 }, (_, i) => `S${i},1,1,P${i}`);
+  const prices = Object.fromEntries(lines.map((_, i) => [`P${i}`, 1_000]));
+  const show = await people.showOf('Each its own', { grid: undefined, seating_csv: ['section,row,number,category', ...lines].join('\n'), prices });
+  const seats = await people.seatsOf(show);
+  const [first, last] = [seats[0], seats[256]];
+  const somebody = await people.visit({});
+  const { page } = somebody;
+  await page.goto(`/shows/${show}/seats?view`);
+  await page.getByRole('tab', { name: t.list }).click();
+  const section = (seat) => page.getByText(t.section(seat.section), { exact: true });
+  await section(first).waitFor();
+  await page.getByRole('checkbox', { name: new RegExp(`^${first.category} `) }).uncheck();
+  await section(first).waitFor({ state: 'hidden' });
+  assert.equal(await section(last).count(), 1);
   await people.leave(somebody);
 });
 

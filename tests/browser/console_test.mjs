@@ -93,7 +93,7 @@ test('the books are audited rule by rule, and a violation leads to what it is ab
   await isAccessible(page);
   // No system is at hand whose books are wrong, so the answer is made up from a right one.
   const { body: report } = await operator('GET', '/v1/admin/audit');
-  Object.assign(report, { ok: false, violations: [{ invariant: 4, name: 'seat_sold_once', ids: [`seat:${shows.hall.id}/12`, 'user:mina'], detail: 'it is sold twice' }] });
+  Object.assign(report, { ok: false, violations: [{ invariant: 4, name: 'seat_sold_once', ids: [`seat:${shows.hall.id}/12`, 'user:mina', 'user:1042'], detail: 'it is sold twice' }] });
   await page.route('**/v1/admin/audit', (route) => route.fulfill({ json: report }));
   await page.reload();
   const row = page.locator('tbody tr', { hasText: 'seat_sold_once' });
@@ -104,6 +104,8 @@ test('the books are audited rule by rule, and a violation leads to what it is ab
   await page.getByText('timeout: wallet: Deadline Exceeded').waitFor();
   assert.equal(await page.locator('tbody .state.OPEN').count(), 0, 'what may not have been judged is not said to hold');
   await isAccessible(page);
+  await Promise.all([page.waitForRequest(/\/reservations\?.*user_id=1042/), row.getByRole('link', { name: 'user:1042' }).click()]); // no show's number
+  await page.goBack();
   await row.getByRole('link', { name: 'user:mina' }).click();
   await page.getByRole('cell', { name: 'mina', exact: true }).first().waitFor();
   await leave(chief);

@@ -139,6 +139,33 @@ test('seats that are held are given up together, and nothing is paid back', asyn
   await leave(chief);
 });
 
+test('a hold that is paid while its dialog says that nothing has been is not cancelled by it', async () => {
+  await fund('yuna', 5_000);
+  const { call, held } = await holdSeat('yuna', await showOf('yuna', {}));
+  const chief = await atConsole({ allowed: [/409.*\/cancel/] });
+  const { page } = chief;
+  await page.goto(`/operator/sagas/${held.id}`);
+  await page.getByRole('button', { name: 'Cancel this reservation' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByText('Nothing has been paid yet.').waitFor();
+  // From here on the page is behind. It reads once at a time, so nothing that was read before is still to come.
+  let behind = true;
+  const reads = [];
+  await page.route(`**/v1/admin/reservations/${held.id}`, (route) => (behind ? reads.push(route) : route.continue()));
+  await until(() => reads.length > 0, 'the page to read anew');
+  assert.equal((await call('POST', `/v1/reservations/${held.id}/confirm`, {}, { 'Idempotency-Key': 'pay-yuna' })).status, 200);
+  await dialog.getByText('Nothing has been paid yet.').waitFor();
+  await dialog.getByLabel('Reason (recorded)').fill('asked by phone');
+  await dialog.getByRole('button', { name: 'Cancel it' }).click();
+  await dialog.getByRole('alert').getByText('This has changed meanwhile.').waitFor();
+  assert.equal((await reservationOf(held.id)).state, 'CONFIRMED');
+  assert.equal(await balanceOf('yuna'), 4_000);
+  behind = false;
+  await Promise.all(reads.map((route) => route.continue()));
+  await dialog.getByText('₩1,000 is paid back').waitFor();
+  await leave(chief);
+});
+
 test('a refusal is said where it was asked for, and nothing is changed', async () => {
   const { held, show } = await buySeats('nora', {}, 1);
   const chief = await atConsole({ allowed: [/409.*\/(cancel|concerts)/] });

@@ -111,6 +111,33 @@ test('a currency has the decimals of ISO 4217, whatever the browser thinks', asy
   await leave(somebody);
 });
 
+test('a double click on a top-up is one, also once the first was answered, and so is Enter that is held down', async () => {
+  const somebody = await visit({ user: 'heavy' });
+  const { page } = somebody;
+  const keys = new Set();
+  page.on('request', (request) => request.url().endsWith('/v1/wallet/charges') && keys.add(request.headers()['idempotency-key']));
+  await page.goto('/my/wallet');
+  const amount = page.getByLabel(/^Amount/);
+  await amount.fill('5000');
+  const topUp = page.getByRole('button', { name: /^Top up/ });
+  const isThere = async (balance) => {
+    await page.locator('.big', { hasText: balance }).waitFor();
+    await until(() => topUp.isEnabled(), 'the button to count again');
+  };
+  await topUp.click();
+  await isThere('₩5,000');
+  await topUp.dispatchEvent('click', { detail: 2 });
+  await amount.focus();
+  await page.keyboard.down('Enter');
+  await isThere('₩10,000');
+  for (let i = 0; i < 9; ++i) await page.keyboard.down('Enter');
+  await page.keyboard.up('Enter');
+  await topUp.click();
+  await isThere('₩15,000');
+  assert.equal(keys.size, 3);
+  await leave(somebody);
+});
+
 test('a page in another window is the other one’s as soon as somebody else signs in', async () => {
   await fund('before', 1_000);
   const somebody = await visit({ user: 'before', allowed: [/401.*\/v1\/wallet/] });

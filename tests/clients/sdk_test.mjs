@@ -29,8 +29,8 @@ function gateway(...answers) {
   const asked = [];
   const fetch = (request) => {
     const answer = answers[Math.min(asked.length, answers.length - 1)];
-    asked.push({ at: Date.now(), method: request.method, path: new URL(request.url).pathname, key: request.headers.get('Idempotency-Key') });
-    return Promise.resolve(answer());
+    asked.push({ at: Date.now(), request, method: request.method, path: new URL(request.url).pathname, key: request.headers.get('Idempotency-Key') });
+    return Promise.resolve(answer(request));
   };
   return { asked, boxoffice: sdk.createBoxoffice({ baseUrl: 'http://gateway.test', fetch }) };
 }
@@ -169,4 +169,22 @@ test('whoever stops waiting does not wait for the next time to ask', async () =>
   const aborted = sdk.untilActive(boxoffice, '7', AbortSignal.abort(new Error('before')));
   await assert.rejects(aborted, /before/);
   assert.equal(asked.length, 1);
+});
+
+test('whoever stops waiting does not wait for an answer that does not come', async () => {
+  const never = ({ signal }) => new Promise((_, reject) => signal.addEventListener('abort', () => reject(new TypeError('fetch failed'))));
+  const inQueue = (boxoffice, signal) => sdk.untilActive(boxoffice, '7', signal);
+  const paying = (boxoffice, signal) => sdk.untilSettled(boxoffice, { id: 'r', state: 'CONFIRMING', hold_expires_at: null }, signal);
+  for (const [answers, wait] of [[[never], inQueue], [[() => session('WAITING'), never], inQueue], [[never], paying], [[lost, lost, lost, lost, never], paying]]) {
+    const { asked, boxoffice } = gateway(...answers);
+    const stop = new AbortController();
+    const { done } = await hurried(async () => {
+      const waiting = wait(boxoffice, stop.signal);
+      while (asked.length < answers.length) await new Promise(setImmediate);
+      stop.abort(new Error('enough'));
+      return waiting;
+    });
+    assert.equal(done.thrown?.message, 'enough');
+    assert.equal(asked.length, answers.length);
+  }
 });

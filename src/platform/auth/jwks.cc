@@ -92,6 +92,13 @@ bool IsFor(const json::object& jwk, Algorithm algorithm) {
   return type && Allows(jwk, "use", "sig") && Allows(jwk, "alg", AlgorithmName(algorithm));
 }
 
+// Null: it is not there. `keys` may be null.
+std::shared_ptr<const TokenKey> KeyIn(const KeysById* keys, std::string_view key_id) {
+  if (keys == nullptr) return nullptr;
+  const auto found = key_id.empty() && keys->size() == 1 ? keys->begin() : keys->find(key_id);
+  return found == keys->end() ? nullptr : found->second;
+}
+
 }  // namespace
 
 Result<KeysById> ParseJwks(std::string_view text, Algorithm algorithm) {
@@ -124,12 +131,11 @@ Result<KeysById> ParseJwks(std::string_view text, Algorithm algorithm) {
 }
 
 Result<std::shared_ptr<const TokenKey>> JwksCache::Find(std::string_view key_id) {
-  const std::shared_ptr<const KeysById> keys = keys_.load();
-  if (keys != nullptr) {
-    const auto found = key_id.empty() && keys->size() == 1 ? keys->begin() : keys->find(key_id);
-    if (found != keys->end()) return found->second;
-  }
+  if (std::shared_ptr<const TokenKey> key = KeyIn(keys_.load().get(), key_id)) return key;
   const std::scoped_lock lock(mutex_);
+  // Once more: what follows judges by the last answer, which may have come while this thread waited.
+  const std::shared_ptr<const KeysById> keys = keys_.load();
+  if (std::shared_ptr<const TokenKey> key = KeyIn(keys.get(), key_id)) return key;
   const Timestamp now = clock_.Now();
   if (keys != nullptr && next_ > now) {
     // By a clock that was set back, the last question is still to come.
@@ -151,6 +157,7 @@ Result<void> JwksCache::Load(std::string_view text) {
     Failed();
     return std::unexpected(std::move(keys).error());
   }
+  // Before the lock: whoever sees the time of this answer sees its keys, too.
   keys_.store(std::make_shared<const KeysById>(*std::move(keys)));
   const std::scoped_lock lock(mutex_);
   last_ = clock_.Now();
@@ -166,16 +173,23 @@ void JwksCache::Failed() {
   next_ = last_ + retry_;
 }
 
+// By a clock that was set back, the last question is still to come. The next is due then: a key that was
+// withdrawn would be believed for as long as the clock has to catch up.
+milliseconds JwksCache::Left() const {
+  const Timestamp now = clock_.Now();
+  return now < last_ ? milliseconds(0) : std::max(next_ - now, milliseconds(0));
+}
+
 milliseconds JwksCache::UntilDue() const {
   const std::scoped_lock lock(mutex_);
-  return std::max(next_ - clock_.Now(), milliseconds(0));
+  return Left();
 }
 
 bool JwksCache::AwaitDue(const std::stop_token& stop) const {
   std::unique_lock lock(mutex_);
   while (!stop.stop_requested()) {
-    const milliseconds left = next_ - clock_.Now();
-    if (left <= milliseconds(0)) return true;
+    const milliseconds left = Left();
+    if (left == milliseconds(0)) return true;
     const Timestamp seen = next_;
     changed_.wait_for(lock, stop, left, [&] { return next_ != seen; });
   }

@@ -52,12 +52,15 @@ class JwksCache final : public TokenKeys {
 
   // Whether there has been an answer.
   [[nodiscard]] bool loaded() const { return keys_.load() != nullptr; }
-  // Until the next question is due; 0: it is.
+  // Until the next question is due, `refresh` or `longest_retry` at most; 0: it is.
   [[nodiscard]] milliseconds UntilDue() const;
   // Blocks until it is; false: it was stopped before.
   [[nodiscard]] bool AwaitDue(const std::stop_token& stop) const;
 
  private:
+  // Until the next question is due. The mutex is held.
+  [[nodiscard]] milliseconds Left() const;
+
   const Algorithm algorithm_;
   const Policy policy_;
   const Clock& clock_;

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include <gmock/gmock.h>
 
@@ -196,6 +197,43 @@ TEST_F(JwksTest, AClockThatIsSetBackKeepsNoNewKeyOut) {
   clock_.Advance(-seconds(3'600));
   EXPECT_EQ(Verify(cache, Issue(new_key, "new")), "token_keys_unavailable");
   EXPECT_EQ(cache.UntilDue(), milliseconds(0)) << "it is asked for";
+}
+
+TEST_F(JwksTest, AClockThatIsSetBackKeepsNoWithdrawnKeyInForce) {
+  JwksCache cache(Algorithm::kEs256, {}, clock_);
+  const std::string set = Jwks({EcJwk("old").jwk});
+  ASSERT_TRUE(cache.Load(set));
+  clock_.Advance(-seconds(3'600));
+  EXPECT_EQ(cache.UntilDue(), milliseconds(0)) << "though no token names an unknown key";
+  ASSERT_TRUE(cache.Load(set));
+  EXPECT_EQ(cache.UntilDue(), seconds(600)) << "by the new time";
+}
+
+// A thread that looks for a key in the old set gets to judge it when the new one has come.
+TEST_F(JwksTest, AKeyThatComesWhileItIsLookedForIsNotUnknown) {
+  const std::string old_key = EcJwk("old").jwk;
+  const std::string before = Jwks({old_key});
+  const std::string after = Jwks({old_key, EcJwk("new").jwk});
+  std::atomic<int> refused = 0;
+  for (int round = 0; round < 300; ++round) {
+    JwksCache cache(Algorithm::kEs256, {}, clock_);
+    ASSERT_TRUE(cache.Load(before));
+    clock_.Advance(seconds(600));
+    std::atomic<int> looking = 0;
+    std::vector<std::jthread> callers;
+    for (int i = 0; i < 3; ++i) {
+      callers.emplace_back([&] {
+        auto found = cache.Find("new");
+        ++looking;
+        while (!found && found.error().reason == "token_keys_unavailable") found = cache.Find("new");
+        if (!found) ++refused;
+      });
+    }
+    while (looking < 3) std::this_thread::yield();
+    ASSERT_TRUE(cache.Load(after));
+    callers.clear();
+  }
+  EXPECT_EQ(refused, 0);
 }
 
 TEST_F(JwksTest, AfterAFailureItIsAskedSoonerAndWhatWasKnownStays) {

@@ -56,6 +56,7 @@ std::string Gzip(std::string_view text) {
   stream.avail_out = static_cast<uInt>(bytes.size());
   CHECK(deflate(&stream, Z_FINISH) == Z_STREAM_END, "the bound is one");
   bytes.resize(stream.total_out);
+  bytes.shrink_to_fit();  // the bound is the text's size, and whoever keeps this would keep all of that
   deflateEnd(&stream);
   return bytes;
 }

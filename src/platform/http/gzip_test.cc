@@ -25,6 +25,10 @@ TEST(GzipTest, WhatIsCompressedIsReadAsItWas) {
   EXPECT_LT(Gzip(std::string(1 << 20, 'x')).size(), 10'000U);
 }
 
+TEST(GzipTest, WhoKeepsWhatIsCompressedKeepsNoMoreThanItsBytes) {
+  EXPECT_LT(Gzip(std::string(1 << 20, 'x')).capacity(), 10'000U);
+}
+
 TEST(GzipTest, WhatIsNoGzipOrTooLargeIsNothing) {
   EXPECT_EQ(Gunzip("hello", 100), "");
   EXPECT_EQ(Gunzip(Gzip("hello"), 4), "");

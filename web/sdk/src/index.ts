@@ -104,13 +104,14 @@ const isUnknown = ({ status, code }: Problem) => status === 0 || status >= 500 |
 // What may be asked again without harm, as nothing comes of it twice.
 const comesRight = (problem: Problem) => isUnknown(problem) || problem.status === 429;
 
-// The answer, after as many tries as it takes, up to kTries in a row.
+// The answer, after as many tries as it takes, up to kTries in a row. What `ask` sends ends with the signal, too, if it is given it.
 async function insist<T>(ask: () => Promise<Answer<T>>, again: (problem: Problem) => boolean, signal?: AbortSignal): Promise<T> {
   for (let tried = 1; ; ++tried) {
     signal?.throwIfAborted();
     try {
       return await ok(ask());
     } catch (thrown) {
+      signal?.throwIfAborted(); // what that ends looks as if it had been lost
       if (!(thrown instanceof Problem) || !again(thrown) || tried === kTries) throw thrown;
       await pause(Math.min(kMaxPauseMs, thrown.retryAfterMs + 400 * 2 ** tried * (0.5 + Math.random() / 2)), signal);
     }
@@ -146,7 +147,7 @@ export async function untilSettled(boxoffice: Boxoffice, reservation: Schemas['R
   let current = reservation;
   while (!isSettled(current)) {
     await pause(1000, signal);
-    current = await insist(() => boxoffice.GET('/v1/reservations/{reservation}', { params: { path: { reservation: reservation.id } } }), comesRight, signal);
+    current = await insist(() => boxoffice.GET('/v1/reservations/{reservation}', { params: { path: { reservation: reservation.id } }, signal }), comesRight, signal);
   }
   return current;
 }
@@ -157,13 +158,13 @@ const kLost = ['queue_token_expired', 'queue_token_unknown'];
 // also past answers that say "not now". The answer's token is what createReservation takes as X-Queue-Token. Throws a Problem: of
 // code queue_off where the show has no queue, or none any more, and session_over where the place was lost.
 export async function untilActive(boxoffice: Boxoffice, show: string, signal?: AbortSignal): Promise<Schemas['QueueSession']> {
-  let session = await insist(() => boxoffice.POST('/v1/shows/{show}/queue', { params: { path: { show } } }), comesRight, signal);
+  let session = await insist(() => boxoffice.POST('/v1/shows/{show}/queue', { params: { path: { show } }, signal }), comesRight, signal);
   while (session.state === 'WAITING') {
     // Nobody is called any more, and everybody buys without a token.
     if (session.queue_state === 'OFF') throw new Problem(409, 'queue_off');
     await pause(session.refresh_interval_s * 1000, signal);
     const header = { 'X-Queue-Token': session.token };
-    session = await insist(() => boxoffice.GET('/v1/queue', { params: { header } }), comesRight, signal).catch((thrown: Problem) => {
+    session = await insist(() => boxoffice.GET('/v1/queue', { params: { header }, signal }), comesRight, signal).catch((thrown: Problem) => {
       throw kLost.includes(thrown.code) ? new Problem(thrown.status, 'session_over', thrown.body) : thrown;
     });
   }

@@ -33,12 +33,17 @@ export function TopUp({ currency, suggested, onDone }: { currency: string; sugge
   useFocusKept(charge.status);
   if (session?.self_service === false) return <p className="soft">{t.errors['self_service_off']}</p>;
   return (
-    <form className="row topup" onSubmit={(event) => { event.preventDefault(); charge.mutate(); }}>
+    // A double click tops up once, and so does a key that is held down, also where the answer comes between.
+    <form
+      className="row topup"
+      onSubmit={(event) => { event.preventDefault(); charge.mutate(); }}
+      onKeyDown={(event) => { if (event.repeat && event.key === 'Enter') event.preventDefault(); }}
+    >
       <label>
         {t.topUpAmount} ({symbol(currency)})
         <input type="number" inputMode={unit === 1 ? 'numeric' : 'decimal'} min={1 / unit} step={1 / unit} required value={typed} onChange={(event) => setTyped(event.target.value)} />
       </label>
-      <button type="submit" className="primary" disabled={charge.isPending || amount < 1}>{t.topUpBy(money(amount, currency))}</button>
+      <button type="submit" className="primary" disabled={charge.isPending || amount < 1} onClick={(event) => { if (event.detail > 1) event.preventDefault(); }}>{t.topUpBy(money(amount, currency))}</button>
       {charge.data && <p role="status">{t.toppedUp(money(charge.data.balance, currency))}</p>}
       <ProblemNote thrown={charge.error} />
     </form>

@@ -52,7 +52,7 @@ export class SeatModel {
   readonly x: Float64Array;
   readonly y: Float64Array;
   readonly state: Uint8Array;
-  readonly category: Uint8Array; // index in categories
+  readonly category: Uint32Array; // index in categories; each seat may have one of its own
   readonly categories: Category[] = [];
   readonly sections = new Map<string, Section>();
   readonly gap: number;
@@ -68,7 +68,7 @@ export class SeatModel {
     this.x = new Float64Array(n);
     this.y = new Float64Array(n);
     this.state = new Uint8Array(n);
-    this.category = new Uint8Array(n);
+    this.category = new Uint32Array(n);
     this.gap = medianGap(seats);
     this.cell = this.gap * 4;
     const known = new Map<string, number>();

@@ -18,8 +18,15 @@ const kOver = ['session_not_active', 'queue_token_expired', 'queue_token_unknown
 export function useTurn(show: string, enabled: boolean): Turn {
   const [turn, setTurn] = useState<Omit<Turn, 'refused'>>({ state: 'none', token: '', endsAt: null, thrown: undefined });
   const token = useRef('');
+  const gone = useRef(false); // from the seats: what comes then leads nobody away from where they are
+
+  useEffect(() => {
+    gone.current = false;
+    return () => { gone.current = true; };
+  }, []);
 
   const take = useCallback((session: Schemas['QueueSession']) => {
+    if (gone.current) return;
     // Whoever had a place when the queue was taken away buys as everybody does now, without a token.
     if (session.queue_state === 'OFF') return setTurn({ state: 'free', token: '', endsAt: null, thrown: undefined });
     if (session.state === 'WAITING') return location.replace(`/waiting/${show}`);

@@ -14,7 +14,7 @@ const kShown = 20; // ids of one invariant; the rest is counted
 function Id({ id }: { id: string }) {
   const [kind, value = ''] = id.split(/:(.*)/s);
   const show = value.split('/')[0];
-  const href = kind === 'reservation' ? `/operator/sagas/${value}` : kind === 'user' ? `/operator/sagas?q=${encodeURIComponent(value)}` : kind === 'show' || kind === 'seat' ? `/operator/shows/${show}` : '';
+  const href = kind === 'reservation' ? `/operator/sagas/${value}` : kind === 'user' ? `/operator/sagas?q=${encodeURIComponent(id)}` : kind === 'show' || kind === 'seat' ? `/operator/shows/${show}` : '';
   return href ? <Link href={href}>{id}</Link> : <span>{id}</span>;
 }
 

@@ -48,7 +48,8 @@ function Cancel({ reservation, cancel }: { reservation: AdminReservation } & Pic
   }
   function yes(reason: string) {
     const some = back.length < seats.length ? { seats: back.map((seat) => seat.seat_no) } : {};
-    cancel.mutate({ reason, ...some }, { onSuccess: () => setOpen(false) });
+    // Whoever was told that nothing has been paid cancels no ticket.
+    cancel.mutate({ reason, ...some, ...(!isPaid && { only_held: true }) }, { onSuccess: () => setOpen(false) });
   }
   return (
     <>
