@@ -10,6 +10,7 @@
 
 #include "boxoffice/commands.h"
 #include "boxoffice/environment_file.h"
+#include "boxoffice/places.h"
 #include "boxoffice/service_programs.h"
 #include "platform/module/serve.h"
 
@@ -34,7 +35,7 @@ int MigrateOne(const module::ServiceProgram& program, const MigrateOptions& opti
   if (!options.data.empty()) words.insert(words.end(), {"--data", options.data});
   std::vector<char*> arguments;
   for (std::string& word : words) arguments.push_back(word.data());
-  return module::ServeMain(static_cast<int>(arguments.size()), arguments.data(), program);
+  return module::ServeMain(static_cast<int>(arguments.size()), arguments.data(), program, CheckStoreOfFolder);
 }
 
 }  // namespace

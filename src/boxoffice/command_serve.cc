@@ -8,6 +8,7 @@
 #include <CLI/Formatter.hpp>
 
 #include "boxoffice/commands.h"
+#include "boxoffice/places.h"
 #include "boxoffice/service_programs.h"
 #include "platform/module/serve.h"
 
@@ -32,7 +33,8 @@ void AddServeCommand(CLI::App& app, char* argv0) {
     }
     std::vector<char*> arguments = {argv0};
     for (size_t i = 1; i < words.size(); ++i) arguments.push_back(words[i].data());
-    Exit(module::ServeMain(static_cast<int>(arguments.size()), arguments.data(), *program));
+    Exit(module::ServeMain(static_cast<int>(arguments.size()), arguments.data(), *program,
+                           CheckStoreOfFolder));
   });
 }
 

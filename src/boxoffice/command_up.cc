@@ -207,6 +207,7 @@ Result<std::optional<std::string>> KafkaClassPath(const UpOptions& options) {
 // The same as processes, which end when this one does, however it ends.
 Result<void> UpScaled(const UpOptions& options) {
   BOXOFFICE_TRY(CheckFormOfFolder(options.data, /*own_servers=*/true));
+  BOXOFFICE_TRY(CheckBusOfFolder(options.data, /*kafka=*/!options.no_kafka));
   module::StopSignals signals;
   module::RaiseFileLimit();
   BOXOFFICE_ASSIGN(const module::DataFolder folder, module::DataFolder::Open(options.data));

@@ -13,6 +13,7 @@
 #include <grpcpp/client_context.h>
 
 #include "boxoffice/demo_plans.h"
+#include "boxoffice/folder_files.h"
 #include "boxoffice/queue/v1/queue.grpc.pb.h"
 #include "boxoffice/reservation/v1/reservation.grpc.pb.h"
 #include "boxoffice/seat/v1/seat.grpc.pb.h"
@@ -62,17 +63,21 @@ constexpr Concert kConcerts[] = {
 std::filesystem::path RecordFile(const std::filesystem::path& data_dir) { return data_dir / "demo"; }
 
 Result<void> WriteRecord(const std::filesystem::path& data_dir, const Record& record) {
-  const std::filesystem::path file = RecordFile(data_dir);
-  const std::filesystem::path temporary = file.string() + ".new";
-  std::ofstream out(temporary);
-  out << fmt::format("started_at_ms {}\n", record.started_at_ms);
+  std::string text = fmt::format("started_at_ms {}\n", record.started_at_ms);
   for (const Concert& concert : kConcerts)
-    out << fmt::format("{} {}\n", concert.key, record.shows.*concert.show);
-  out.close();
-  std::error_code error;
-  if (out) std::filesystem::rename(temporary, file, error);
-  if (!out || error) return Fail(Code::kPermissionDenied, "demo_record_unwritable", file.string());
-  return {};
+    text += fmt::format("{} {}\n", concert.key, record.shows.*concert.show);
+  return WriteFile(RecordFile(data_dir), text);
+}
+
+// A show that is there already counts from another time: that of a record which was lost.
+Result<int64_t> ToldOfLostRecord(Result<int64_t> made, const std::filesystem::path& data_dir) {
+  if (!made && made.error().reason == "operation_key_reused") {
+    made.error().detail = fmt::format(
+        "the demo concerts are there already, and of another time than {} says: --no-seed starts with what "
+        "is there",
+        RecordFile(data_dir).string());
+  }
+  return made;
 }
 
 class Seeder {
@@ -255,7 +260,7 @@ Result<Shows> Seed(const std::filesystem::path& data_dir, const Clock& clock,
   Seeder seeder(clock, FromUnixMs(record.started_at_ms), channels);
   for (const Concert& concert : kConcerts) {
     if (record.shows.*concert.show != 0) continue;
-    BOXOFFICE_ASSIGN(record.shows.*concert.show, seeder.Make(concert));
+    BOXOFFICE_ASSIGN(record.shows.*concert.show, ToldOfLostRecord(seeder.Make(concert), data_dir));
     BOXOFFICE_TRY(WriteRecord(data_dir, record));
   }
   return record.shows;

@@ -40,8 +40,9 @@ struct Record {
 
 // Creates concerts, shows and queues, and sells one out, through the services' own RPCs, once for each data
 // folder: what has been recorded as done is not touched again, and what was broken off is completed, by
-// operation keys. Blocks, about a second the first time. Errors: as the services give them;
-// demo_record_unwritable, demo_sale_refused.
+// operation keys. Blocks, about a second the first time. Errors: as the services give them
+// (operation_key_reused: shows of the demo are there, and their record was lost); data_folder_unwritable,
+// demo_sale_refused.
 [[nodiscard]] Result<Shows> Seed(
     const std::filesystem::path& data_dir, const Clock& clock,
     const std::function<std::shared_ptr<grpc::Channel>(std::string_view)>& channels);

@@ -110,6 +110,16 @@ TEST_F(DemoTest, ASeedingThatWasBrokenOffIsCompletedNotDoubled) {
   EXPECT_EQ(Concerts().concerts_size(), 6);
 }
 
+// A program before this one did not wait for the disk, so a loss of power could leave it like that.
+TEST_F(DemoTest, WhoLostItsRecordIsToldHowToStartAllTheSame) {
+  ASSERT_TRUE(SeedIt().has_value());
+  std::ofstream(temp_.path() / "demo") << "";
+  const auto again = SeedIt();
+  ASSERT_FALSE(again.has_value());
+  EXPECT_THAT(again.error().detail, testing::HasSubstr("--no-seed"));
+  EXPECT_EQ(Concerts().concerts_size(), 6);
+}
+
 TEST(DemoRecordTest, WithoutARecordNothingIsDone) {
   const testbed::TempDir temp;
   EXPECT_FALSE(ReadRecord(temp.path()).done());

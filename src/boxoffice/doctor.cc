@@ -76,13 +76,12 @@ class Examination {
   }
 
   void Stores(const Places& places) {
-    std::set<std::string> clocks;  // one server may serve several
     for (const Place& place : places.all()) {
       if (!place.program.migrate) continue;
       const std::string& service = place.program.service;
       const auto look = LookAtStore(place.config.store_url, service);
       if (!look) {
-        findings_.push_back(JudgeStore(service, look.error()));
+        findings_.push_back(JudgeStore(service, look.error(), MigrateCommand(options_.places)));
         continue;
       }
       const bool has_schema =
@@ -92,11 +91,11 @@ class Examination {
         Note("store", service, Status::kOk,
              fmt::format("{} answers{}", look->software, has_schema ? ", and its schema is up to date" : ""));
       } else {
-        findings_.push_back(JudgeStore(service, schema.error()));
+        findings_.push_back(JudgeStore(service, schema.error(), MigrateCommand(options_.places)));
       }
       for (const std::string& risk : look->risks)
         Note("store", service, Status::kWarning, risk, "set it as docs/howto/managed-stores.md says");
-      if (look->time && clocks.insert(look->software).second) {
+      if (look->time) {
         const auto ahead = std::chrono::duration_cast<milliseconds>(*look->time - SystemClock().Now());
         findings_.push_back(JudgeClock(fmt::format("{} of {}", look->software, service), ahead));
       }
@@ -127,8 +126,9 @@ class Examination {
       missing.insert(found->begin(), found->end());
     }
     if (!missing.empty()) {
-      return Note("bus", url, Status::kProblem, fmt::format("{}", fmt::join(missing, "; ")),
-                  "run `boxoffice migrate`, which makes topics and their partitions");
+      return Note(
+          "bus", url, Status::kProblem, fmt::format("{}", fmt::join(missing, "; ")),
+          fmt::format("run `{}`, which makes topics and their partitions", MigrateCommand(options_.places)));
     }
     Note("bus", url, Status::kOk, fmt::format("{} topics are there", places.Topics().size()));
     Consumers(places);

@@ -65,7 +65,9 @@ struct Options {
 // None of a secret is shown.
 [[nodiscard]] Finding JudgeTokenKeys(const std::vector<std::string>& of_queue,
                                      const std::vector<std::string>& of_gateway);
-// A store that could not be opened, or has another schema.
-[[nodiscard]] Finding JudgeStore(std::string subject, const Error& error);
+// A store that could not be opened, or has another schema. `migrate`: see MigrateCommand.
+[[nodiscard]] Finding JudgeStore(std::string subject, const Error& error, std::string_view migrate);
+// How the stores and topics of this system are brought up to date.
+[[nodiscard]] std::string MigrateCommand(const PlacesOptions& places);
 
 }  // namespace boxoffice::doctor

@@ -75,7 +75,7 @@ Finding JudgeClock(std::string subject, milliseconds ahead) {
   finding.advice =
       "synchronise both machines' clocks (chrony or systemd-timesyncd: `timedatectl` shows which one is "
       "off); "
-      "tokens are refused past 30 s";
+      "tokens are refused past 30 s, and holds end early by what a store is ahead of another";
   return finding;
 }
 
@@ -181,11 +181,12 @@ Finding JudgeTokenKeys(const std::vector<std::string>& of_queue, const std::vect
   return finding;
 }
 
-Finding JudgeStore(std::string subject, const Error& error) {
-  static const std::map<std::string_view, std::string_view> kAdvice{
+Finding JudgeStore(std::string subject, const Error& error, std::string_view migrate) {
+  const std::map<std::string_view, std::string> advices{
       {"no_store",
-       "start the system once, or run `boxoffice migrate`; is this the right --data or --config?"},
-      {"schema_older", "run `boxoffice migrate` of this version; services may run meanwhile, see its --help"},
+       fmt::format("start the system once, or run `{}`; is this the right --data or --config?", migrate)},
+      {"schema_older",
+       fmt::format("run `{}` of this version; services may run meanwhile, see its --help", migrate)},
       {"schema_newer", "this program is older than the one that serves: use that one"},
       {"schema_foreign", "the URL of another service's database is configured: correct store.url"},
       {"store_url", "correct store.url in this service's configuration"},
@@ -193,13 +194,22 @@ Finding JudgeStore(std::string subject, const Error& error) {
       {"database_unavailable",
        "start the database, or correct store.url; try its own client (psql, redis-cli) from this machine"},
   };
-  const auto advice = kAdvice.find(error.reason);
+  const auto advice = advices.find(error.reason);
   return {.check = "store",
           .subject = std::move(subject),
           .status = Status::kProblem,
           .detail = fmt::format("{} ({})", error.detail, error.reason),
-          .advice = advice != kAdvice.end() ? std::string(advice->second)
-                                            : "see docs/howto, or the log of the service"};
+          .advice = advice != advices.end() ? advice->second : "see docs/howto, or the log of the service"};
+}
+
+std::string MigrateCommand(const PlacesOptions& places) {
+  // Own servers: by what their replicas read, as the data folder alone would be taken for one of SQLite
+  // files.
+  const std::filesystem::path config = places.own_servers ? places.data / "config" : places.config;
+  std::string command = "boxoffice migrate";
+  if (!config.empty()) command += fmt::format(" --config {}", config.string());
+  if (!places.data.empty()) command += fmt::format(" --data {}", places.data.string());
+  return command;
 }
 
 }  // namespace boxoffice::doctor

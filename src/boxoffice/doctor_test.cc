@@ -121,12 +121,22 @@ TEST(DoctorTest, ReplicasOfAnotherVersionAreNamed) {
 TEST(DoctorTest, EveryReasonOfAStoreHasAnAdviceOfItsOwn) {
   for (const char* reason : {"no_store", "schema_older", "schema_newer", "schema_foreign", "store_url",
                              "invalid_redis_url", "database_unavailable"}) {
-    const Finding finding = JudgeStore("seat", {Code::kUnavailable, reason, "detail"});
+    const Finding finding = JudgeStore("seat", {Code::kUnavailable, reason, "detail"}, "boxoffice migrate");
     EXPECT_EQ(finding.status, Status::kProblem);
     EXPECT_THAT(finding.detail, HasSubstr(reason));
     EXPECT_THAT(finding.advice, Not(HasSubstr("see docs"))) << reason;
   }
-  EXPECT_THAT(JudgeStore("seat", {Code::kInternal, "new", ""}).advice, Not(IsEmpty()));
+  EXPECT_THAT(JudgeStore("seat", {Code::kInternal, "new", ""}, "boxoffice migrate").advice, Not(IsEmpty()));
+}
+
+// Told of its data folder alone, `migrate` refuses that of own servers.
+TEST(DoctorTest, AStoreIsBroughtUpToDateByWhatThisSystemIsToldOf) {
+  const std::string own = MigrateCommand({.data = "box", .own_servers = true});
+  EXPECT_EQ(own, "boxoffice migrate --config box/config --data box");
+  EXPECT_EQ(MigrateCommand({.data = "box"}), "boxoffice migrate --data box");
+  EXPECT_EQ(MigrateCommand({.config = "etc"}), "boxoffice migrate --config etc");
+  for (const char* reason : {"no_store", "schema_older"})
+    EXPECT_THAT(JudgeStore("seat", {Code::kConflict, reason, ""}, own).advice, HasSubstr(own)) << reason;
 }
 
 }  // namespace

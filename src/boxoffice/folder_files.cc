@@ -7,13 +7,16 @@
 #include <fstream>
 #include <iterator>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "base/sync_folder.h"
 #include "platform/archive/sqlite_snapshot.h"
 
 namespace boxoffice {
@@ -77,25 +80,6 @@ std::unexpected<Error> Unwritable(const std::filesystem::path& file) {
               fmt::format("{}: {}", file.string(), std::strerror(errno)));
 }
 
-// Only its owner may read it: keys are secret. It is whole, or not there.
-Result<void> WriteFile(const std::filesystem::path& file, std::string_view bytes) {
-  std::error_code ignored;
-  std::filesystem::create_directories(file.parent_path(), ignored);
-  const std::string unfinished = file.string() + ".new";
-  const int fd = ::open(unfinished.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (fd < 0) return Unwritable(file);
-  bool good = true;
-  while (good && !bytes.empty()) {
-    const ssize_t written = ::write(fd, bytes.data(), bytes.size());
-    good = written > 0;
-    if (good) bytes.remove_prefix(static_cast<size_t>(written));
-  }
-  good = good && ::fsync(fd) == 0;
-  ::close(fd);
-  if (!good || ::rename(unfinished.c_str(), file.c_str()) != 0) return Unwritable(file);
-  return {};
-}
-
 class FileSink final : public archive::Sink {
  public:
   Result<void> Begin(const archive::Table& table) override {
@@ -119,6 +103,25 @@ class FileSink final : public archive::Sink {
 };
 
 }  // namespace
+
+Result<void> WriteFile(const std::filesystem::path& file, std::string_view bytes) {
+  std::error_code ignored;
+  std::filesystem::create_directories(file.parent_path(), ignored);
+  const std::string unfinished = file.string() + ".new";
+  const int fd = ::open(unfinished.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (fd < 0) return Unwritable(file);
+  bool good = true;
+  while (good && !bytes.empty()) {
+    const ssize_t written = ::write(fd, bytes.data(), bytes.size());
+    good = written > 0;
+    if (good) bytes.remove_prefix(static_cast<size_t>(written));
+  }
+  good = good && ::fsync(fd) == 0;
+  ::close(fd);
+  if (!good || ::rename(unfinished.c_str(), file.c_str()) != 0 || !SyncFolder(file.parent_path()))
+    return Unwritable(file);
+  return {};
+}
 
 Result<void> DumpFolder(const std::filesystem::path& folder, const std::filesystem::path& scratch,
                         archive::Sink& sink) {

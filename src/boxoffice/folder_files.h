@@ -3,8 +3,7 @@
 #pragma once
 
 #include <filesystem>
-#include <string>
-#include <vector>
+#include <string_view>
 
 #include "base/result.h"
 #include "platform/archive/rows.h"
@@ -12,6 +11,11 @@
 namespace boxoffice {
 
 inline constexpr int kFolderFilesVersion = 1;
+
+// Writes a file of the folder, over the one that is there: afterwards it is whole and on the disk, and until
+// then that one is. Its folder is made where it is missing. Only its owner may read it: keys are secret.
+// Error: data_folder_unwritable (kPermissionDenied).
+[[nodiscard]] Result<void> WriteFile(const std::filesystem::path& file, std::string_view bytes);
 
 // Gives them to `sink`. `scratch` is a file that is made and removed. Errors: archive_unwritable,
 // folder_unreadable (kPermissionDenied), and those of the sink.

@@ -18,9 +18,7 @@ namespace json = boost::json;
 // Whether the own servers have a Kafka: as they were started before, or at first as they are asked for.
 Result<void> ChooseKafka(MoveOptions& options) {
   PlacesOptions& places = options.places;
-  std::error_code ignored;
-  const bool has_one = std::filesystem::exists(places.data / "kafka", ignored);
-  if (!places.own_servers || (places.make ? options.no_kafka : !has_one)) return {};
+  if (!places.own_servers || (places.make ? options.no_kafka : !HasKafka(places.data))) return {};
   if (options.kafka_class_path.empty()) {
     return Fail(
         Code::kInvalidArgument, "kafka_missing",

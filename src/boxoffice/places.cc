@@ -1,6 +1,7 @@
 #include "boxoffice/places.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <iterator>
 #include <set>
 #include <utility>
@@ -10,6 +11,8 @@
 #include "boxoffice/service_programs.h"
 #include "platform/bus/bus_factory.h"
 #include "platform/config/keys.h"
+#include "platform/module/store_url.h"
+#include "platform/sql/postgres_url.h"
 
 namespace boxoffice {
 namespace {
@@ -24,6 +27,15 @@ std::unexpected<Error> NoDataFolder(std::string detail) {
   return Fail(Code::kNotFound, "no_data_folder", std::move(detail));
 }
 
+// Whether the other form has run in the data folder, and the one that is asked for has not.
+bool IsOfOtherForm(const std::filesystem::path& data, bool own_servers) {
+  std::error_code error;
+  // Of own servers PostgreSQL is always one. Its folder alone is left by a start that failed.
+  const bool has_servers = std::filesystem::is_directory(data / "postgres" / "data", error);
+  const bool has_files = std::filesystem::exists(data / "seat.db", error);
+  return has_servers != has_files && has_servers != own_servers;
+}
+
 // That the data folder is one of the form that is asked for: `sign` is what it has.
 Result<void> CheckFolder(const PlacesOptions& options, const std::filesystem::path& sign) {
   BOXOFFICE_TRY(CheckFormOfFolder(options.data, options.own_servers));
@@ -36,15 +48,39 @@ Result<void> CheckFolder(const PlacesOptions& options, const std::filesystem::pa
 }  // namespace
 
 Result<void> CheckFormOfFolder(const std::filesystem::path& data, bool own_servers) {
-  std::error_code error;
-  // Of own servers PostgreSQL is always one. Its folder alone is left by a start that failed.
-  const bool has_servers = std::filesystem::is_directory(data / "postgres" / "data", error);
-  const bool has_files = std::filesystem::exists(data / "seat.db", error);
-  if (has_servers == has_files || has_servers == own_servers) return {};
+  if (!IsOfOtherForm(data, own_servers)) return {};
   const std::string_view cure = own_servers
                                     ? "`up` without --scaled: leave --scaled out, or give another --data"
                                     : "`up --scaled`: give --scaled, or another --data";
   return NoDataFolder(fmt::format("{} is of {}", data.string(), cure));
+}
+
+Result<void> CheckStoreOfFolder(const module::ServiceProgram& program, const module::ProcessConfig& config) {
+  // The gateway has no store, and with --config maybe no data folder either.
+  const bool is_in_folder = program.migrate && config.store_url == module::DefaultStoreUrl(config.data);
+  if (!is_in_folder || !IsOfOtherForm(config.data, /*own_servers=*/false)) return {};
+  return NoDataFolder(
+      fmt::format("{0} is of `up --scaled`, which brings its stores up to date when it starts: give another "
+                  "--data, or, while it runs, `boxoffice migrate --config {0}/config --data {0}`",
+                  config.data.string()));
+}
+
+bool HasKafka(const std::filesystem::path& data) {
+  std::error_code error;
+  return std::filesystem::exists(data / "kafka" / "ports", error);
+}
+
+Result<void> CheckBusOfFolder(const std::filesystem::path& data, bool kafka) {
+  std::error_code error;
+  const bool has_kafka = HasKafka(data);
+  if (kafka == has_kafka || (kafka && !std::filesystem::exists(data / "bus.db", error))) return {};
+  return Fail(Code::kInvalidArgument, "other_bus",
+              has_kafka
+                  ? fmt::format("the events of {} are in its Kafka: leave --no-kafka out, or give "
+                                "another --data",
+                                data.string())
+                  : fmt::format("the events of {} are in its bus.db: give --no-kafka, or another --data",
+                                data.string()));
 }
 
 Places::~Places() {
@@ -92,6 +128,11 @@ Result<void> Places::Add(module::ServiceProgram program, const std::filesystem::
   }
   BOXOFFICE_ASSIGN(const EnvironmentFiles entered, EnvironmentFiles::Enter(variables));
   BOXOFFICE_ASSIGN(module::ProcessConfig config, module::ReadConfig(program, file, data));
+  // Its connections are made when the variables of another service are entered, or none.
+  if (module::IsPostgres(config.store_url)) {
+    config.store_url =
+        sql::pg::WithVariables(config.store_url, [](const char* name) { return std::getenv(name); });
+  }
   all_.push_back({std::move(program), std::move(config)});
   return {};
 }
@@ -123,6 +164,7 @@ Result<void> Places::Lock(const std::filesystem::path& folder, const std::string
 }
 
 Result<void> Places::OpenOwn(const PlacesOptions& options) {
+  BOXOFFICE_TRY(CheckBusOfFolder(options.data, options.kafka_class_path.has_value()));
   BOXOFFICE_TRY(Lock(options.data, {}));
   BOXOFFICE_ASSIGN(servers_, PrivateStores::Start(options.data, options.kafka_class_path));
   const std::filesystem::path data = std::filesystem::absolute(options.data);

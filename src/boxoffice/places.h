@@ -48,11 +48,23 @@ template <typename T>
 // it already: then it is of either. Error: no_data_folder (kNotFound).
 [[nodiscard]] Result<void> CheckFormOfFolder(const std::filesystem::path& data, bool own_servers);
 
+// The same of a service that is started, or brought up to date, by itself: that it makes no empty store in
+// the data folder of own servers, which was of either form from then on. Error: no_data_folder.
+[[nodiscard]] Result<void> CheckStoreOfFolder(const module::ServiceProgram& program,
+                                              const module::ProcessConfig& config);
+
+// Whether the data folder of own servers has a Kafka. What a start left that failed before it was made is
+// none.
+[[nodiscard]] bool HasKafka(const std::filesystem::path& data);
+// That the events of a data folder of own servers are where they would be looked for, or nowhere yet: on the
+// other bus, consumers would find a log without what they have not read. Error: other_bus (kInvalidArgument).
+[[nodiscard]] Result<void> CheckBusOfFolder(const std::filesystem::path& data, bool kafka);
+
 // Holds the locks of the data folders meanwhile. Not thread-safe; its servers end with the main thread.
 class Places {
  public:
   // Errors: no_data_folder (kNotFound; also: it is of the other form, or none has run there; nothing is made
-  // then), data_folder_in_use (a system runs there), data_folder_unwritable,
+  // then), other_bus, data_folder_in_use (a system runs there), data_folder_unwritable,
   // config (also: services that name different buses), and those of PrivateStores.
   [[nodiscard]] static Result<std::unique_ptr<Places>> Open(const PlacesOptions& options);
   // The same of a system that may run: nothing is locked, started or made. Own servers run already. Errors:
@@ -81,7 +93,7 @@ class Places {
   [[nodiscard]] Result<void> Add(module::ServiceProgram program, const std::filesystem::path& folder,
                                  const std::filesystem::path& data);
 
-  std::optional<EnvironmentFiles> shared_;  // connections look at it too (PGPASSWORD)
+  std::optional<EnvironmentFiles> shared_;  // connections look at it too (PGSERVICEFILE)
   std::vector<module::DataFolder> locks_;
   std::optional<PrivateStores> servers_;
   std::vector<Place> all_;

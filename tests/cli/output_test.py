@@ -179,6 +179,18 @@ class Configured(unittest.TestCase):
             self.assertFalse((Path(folder) / "data/wallet.db").exists(), "its data is elsewhere")
             self.assertFalse((Path(folder) / "backup").exists())
 
+    def test_no_service_makes_a_store_of_its_own_where_the_system_has_servers(self):
+        """Else the folder were of either form, and `up`, `backup` and `export` would take the empty stores for its."""
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "postgres/data").mkdir(parents=True)
+            for command in (["migrate"], ["serve", "wallet", "migrate"], ["serve", "wallet"]):
+                with self.subTest(command=command):
+                    done = run(*command, "--data", folder)
+                    self.assertEqual(done.returncode, 2, done.stderr)
+                    self.assertIn("no_data_folder", done.stderr)
+                    self.assertIn(f"migrate --config {folder}/config --data {folder}", done.stderr)
+                    self.assertEqual([path.name for path in Path(folder).iterdir()], ["postgres"])
+
     def test_doctor_misses_a_certificate_in_a_folder_that_is_there_and_skips_those_of_others(self):
         with tempfile.TemporaryDirectory() as folder:
             for service in ("queue", "seat", "reservation", "wallet", "payment", "ranking", "relay", "gateway"):

@@ -172,6 +172,14 @@ class ChartTest(unittest.TestCase):
             found = [f"{'/'.join(map(str, error.absolute_path))}: {error.message}" for error in errors]
             self.assertEqual(found, [], f"{document['kind']} {document['metadata']['name']}")
 
+    def test_pods_that_may_not_share_a_node_need_no_zones(self):
+        """Kubernetes schedules nothing onto a node that lacks the key of a DoNotSchedule constraint."""
+        strict = Release(with_value(LEAST, "topologySpread.whenUnsatisfiable", "DoNotSchedule"))
+        for service in SERVICES:
+            spread = strict.of("Deployment", service)["spec"]["template"]["spec"]["topologySpreadConstraints"]
+            self.assertEqual({constraint["topologyKey"]: constraint["whenUnsatisfiable"] for constraint in spread},
+                             {"kubernetes.io/hostname": "DoNotSchedule", "topology.kubernetes.io/zone": "ScheduleAnyway"}, service)  # fmt: skip
+
     def test_names_are_unique(self):
         for release in self.all:
             names = [(document["kind"], document["metadata"]["name"]) for document in release.documents]

@@ -1,10 +1,12 @@
 """deploy/compose: what it tells the services is what they read, and what they need is there."""
 
 import json
+import os
 import re
 import subprocess
 import tempfile
 import unittest
+from pathlib import Path
 
 import yaml
 
@@ -12,7 +14,7 @@ from programs import PROGRAM, ROOT, SERVICES, STOP_MS, configuration, edges, ser
 
 FOLDER = ROOT / "deploy/compose"
 VARIABLE = re.compile(r"\$\{(\w+)(?::[-?][^}]*)?\}")
-ONE_SHOT = {"certs", "boxoffice"}
+JOBS = {"certs", "databases", "boxoffice"}
 STORES = {"postgres", "redis", "kafka"}
 # Whose keys bind it to the world outside.
 OUTSIDE = [("gateway", "jwt"), ("gateway", "sign_in"), ("payment", "acquirer")]
@@ -47,7 +49,7 @@ class ComposeTest(unittest.TestCase):
         return {name: "" if value is None else str(value) for name, value in told.items()}
 
     def test_every_service_is_there_and_nothing_else(self):
-        self.assertEqual(set(self.services), set(SERVICES) | ONE_SHOT | STORES)
+        self.assertEqual(set(self.services), set(SERVICES) | JOBS | STORES)
         self.assertEqual({path.stem for path in (FOLDER / "config").iterdir()}, set(SERVICES))
 
     def test_every_variable_stands_in_the_example(self):
@@ -76,6 +78,16 @@ class ComposeTest(unittest.TestCase):
             else:
                 self.assertEqual(url, "redis://redis:6379")
         self.assertLess(set(databases), services_with("store.url"))
+
+    def test_databases_are_made_by_a_job_that_comes_before_the_migration(self):
+        """PostgreSQL's image runs its scripts of the first start once, and never completes them."""
+        self.assertNotIn("initdb", str(self.services["postgres"]))
+        job = self.services["databases"]
+        self.assertEqual(job["image"], self.services["postgres"]["image"])
+        self.assertEqual(job["depends_on"], {"postgres": {"condition": "service_healthy"}})
+        self.assertEqual(self.mounts("databases")[job["entrypoint"][1]], "./databases.sh")
+        self.assertEqual(self.environment("databases"), {"PGHOST": "postgres", "PGUSER": "postgres", "PGPASSWORD": example()["POSTGRES_PASSWORD"]})
+        self.assertEqual(self.services["boxoffice"]["depends_on"]["databases"], {"condition": "service_completed_successfully"})
 
     def test_who_publishes_or_consumes_has_the_bus(self):
         for service in SERVICES:
@@ -107,9 +119,38 @@ class ComposeTest(unittest.TestCase):
             self.assertEqual(self.mounts(service)[folder], f"tls-{service}")
             self.assertEqual(self.mounts("certs")[f"/tls/{service}"], f"tls-{service}")
         self.assertEqual(self.effective("gateway")["audit"]["certificate_file"], "/run/boxoffice/tls/audit.crt")
-        made = re.search(r"for service in ([\w ]+);", (FOLDER / "certs.sh").read_text())[1].split()
-        self.assertEqual(set(made), set(SERVICES))
-        self.assertEqual(made[-1], "gateway", "whose key says that all is there")
+
+    def test_certificates_that_may_not_be_on_the_disk_are_made_anew(self):
+        with tempfile.TemporaryDirectory() as folder:
+            tls, programs = Path(folder) / "tls", Path(folder) / "bin"
+            for service in SERVICES:
+                (tls / service).mkdir(parents=True)
+            programs.mkdir()
+            (programs / "boxoffice").symlink_to(Path(PROGRAM).resolve())
+            script = Path(folder) / "certs.sh"
+            script.write_text((FOLDER / "certs.sh").read_text().replace("/tls/", f"{tls}/").replace("/tmp/certs", f"{folder}/certs"))
+
+            def run():
+                return subprocess.run(["sh", script], env={**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"}, cwd=folder,
+                                      capture_output=True, text=True, timeout=60, check=False)  # fmt: skip
+
+            def keys():
+                return {file: file.read_bytes() for file in tls.glob("*/*.key")}
+
+            sync = programs / "sync"
+            sync.write_text("#!/bin/sh\nexit 1\n")
+            sync.chmod(0o755)
+            self.assertNotEqual(run().returncode, 0, "it was broken off before that")
+            self.assertNotIn(tls / "gateway/gateway.key", keys(), "who finds it takes all for finished")
+            sync.unlink()
+            done = run()
+            self.assertEqual(done.returncode, 0, done.stderr)
+            made = keys()
+            self.assertEqual(set(made), {tls / service / f"{service}.key" for service in SERVICES} | {tls / "gateway/audit.key"})
+            for service in SERVICES:
+                self.assertTrue((tls / service / f"{service}.crt").exists() and (tls / service / "ca.crt").exists(), service)
+            self.assertTrue((tls / "gateway/audit.crt").exists())
+            self.assertEqual((run().returncode, keys()), (0, made), "a repeat has no effect")
 
     def test_who_signs_or_verifies_queue_tokens_has_the_keys(self):
         for service in SERVICES:
@@ -131,12 +172,15 @@ class ComposeTest(unittest.TestCase):
             self.assertEqual(self.effective(service)[table], configuration(service)[table], service)
 
     def test_ours_have_no_rights_and_limits(self):
-        for service in [*SERVICES, *ONE_SHOT]:
+        for service in [*SERVICES, *JOBS]:
             told = self.services[service]
             self.assertTrue(told["read_only"], service)
             self.assertEqual((told["cap_drop"], told["security_opt"]), (["ALL"], ["no-new-privileges"]), service)
-            self.assertNotIn("user", told)  # the image's, which is not root
             self.assertEqual(set(told["deploy"]["resources"]["limits"]), {"cpus", "memory"}, service)
+            if service == "databases":  # in PostgreSQL's image
+                self.assertEqual(told["user"], "postgres")
+                continue
+            self.assertNotIn("user", told)  # the image's, which is not root
             self.assertIn("/var/lib/boxoffice", [mount.split(":")[0] for mount in told["tmpfs"]], service)
 
     def test_a_stop_is_given_the_time_that_a_drain_takes(self):

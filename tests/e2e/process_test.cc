@@ -146,8 +146,8 @@ TEST(Process, OnlyTheOwnerReadsItsData) {
   EXPECT_GT(files, 8) << "a database of each service, and more";
 }
 
-// Its stores are elsewhere: it would begin with empty ones, and the two would share a bus.
-TEST(Process, AFolderOfTheOtherFormIsRefusedAndLeftAlone) {
+// Its stores are elsewhere: it would begin with empty ones, and the two would share a bus. So with the bus.
+TEST(Process, AFolderOfTheOtherFormOrBusIsRefusedAndLeftAlone) {
   const testbed::TempDir dir;
   const auto refused = [&](const std::filesystem::path& data, const std::vector<std::string>& form,
                            const std::string& cure) {
@@ -164,6 +164,10 @@ TEST(Process, AFolderOfTheOtherFormIsRefusedAndLeftAlone) {
   std::filesystem::create_directories(embedded);
   std::ofstream(embedded / "seat.db") << "";
   refused(embedded, {"--scaled", "--no-kafka"}, "leave --scaled out");
+  const std::filesystem::path on_kafka = dir.path() / "on_kafka";
+  std::filesystem::create_directories(on_kafka / "kafka");
+  std::ofstream(on_kafka / "kafka" / "ports") << "1 2\n";
+  refused(on_kafka, {"--scaled", "--no-kafka"}, "leave --no-kafka out");
 }
 
 // In one process too, a saga's settings come from the environment.

@@ -304,7 +304,7 @@ Result<void> Prepare(const ProcessConfig& config, const ServiceProgram& program)
   return PrepareTopics(config, program);
 }
 
-int ServeMain(int argc, char** argv, const ServiceProgram& program) {
+int ServeMain(int argc, char** argv, const ServiceProgram& program, const CheckConfig& check) {
   StopSignals signals;
   RaiseFileLimit();
   WakeInTurn();
@@ -337,6 +337,7 @@ int ServeMain(int argc, char** argv, const ServiceProgram& program) {
     fmt::print("{}", keys.Print());
     return 0;
   }
+  if (auto checked = check ? check(program, config) : Result<void>(); !checked) return fail(checked.error());
   obs::SetLogLevel(*obs::FindLevel(config.log_level));  // one of those that the key takes
   obs::SetLogForm(config.log_form == "human" ? obs::Form::kHuman : obs::Form::kJson);
   const auto ran = invocation.action == Invocation::Action::kMigrate

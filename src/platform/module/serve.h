@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -56,7 +57,11 @@ void AddProcessKeys(config::Keys& keys, ProcessConfig& config, const ServiceProg
 // data_folder_unwritable, and those of the store and the bus.
 [[nodiscard]] Result<void> Prepare(const ProcessConfig& config, const ServiceProgram& program);
 
-// Does what the command line says; --help tells it all. Call it before any thread is started.
+// Whether what is configured may be opened, or brought up to date.
+using CheckConfig = std::function<Result<void>(const ServiceProgram& program, const ProcessConfig& config)>;
+
+// Does what the command line says; --help tells it all. Call it before any thread is started. `check` comes
+// before anything is made.
 //   (nothing)      serves until SIGTERM, SIGINT or SIGHUP: opens the data folder, the bus and the store, says
 //                  "ready SERVICE ADDRESS …" and "admin ADDRESS", and at the signal is not ready, tells its
 //                  callers, waits for the notice, drains within the grace, and stops. SIGINT after the first
@@ -66,6 +71,6 @@ void AddProcessKeys(config::Keys& keys, ProcessConfig& config, const ServiceProg
 //                  none at its start.
 //   config print   prints the effective configuration, with the origin of each value, without secrets.
 // Returns the exit code: 0; 1 if the stop was forced; 2 after one line on stderr if it can't start.
-int ServeMain(int argc, char** argv, const ServiceProgram& program);
+int ServeMain(int argc, char** argv, const ServiceProgram& program, const CheckConfig& check = {});
 
 }  // namespace boxoffice::module
