@@ -160,20 +160,28 @@ Result<void> HoldAndTake(const std::vector<Place>& places, bus::EndReader& ends,
   return WithinLimit(begun, {});
 }
 
+Result<std::vector<Moved>> DumpStores(const std::vector<Place>& places, Moment& moment,
+                                      archive::Writer& writer) {
+  std::vector<Moved> moved;
+  for (size_t i = 0; i < places.size(); ++i) {
+    const module::ServiceProgram& program = places[i].program;
+    BOXOFFICE_ASSIGN(
+        const archive::Section section,
+        FailureOf(program.service, writer.Write(program.service, program.rows.version,
+                                                [&](Sink& sink) { return moment.stores[i]->Dump(sink); })));
+    moment.stores[i].reset();
+    moved.push_back({section.name, section.rows});
+  }
+  return moved;
+}
+
 Result<BackedUp> Backup(const Places& places, const std::optional<std::filesystem::path>& folder,
                         const std::string& written_by, const std::filesystem::path& file) {
   const std::vector<Place> moving = Moving(places);
   BOXOFFICE_ASSIGN(const std::unique_ptr<archive::Writer> writer, archive::Writer::Create(file));
-  BOXOFFICE_ASSIGN(const Moment moment, ChooseMoment(places, moving));
+  BOXOFFICE_ASSIGN(Moment moment, ChooseMoment(places, moving));
   BackedUp done{.taken_at = moment.taken_at, .held = moment.held};
-  for (size_t i = 0; i < moving.size(); ++i) {
-    const module::ServiceProgram& program = moving[i].program;
-    BOXOFFICE_ASSIGN(
-        const archive::Section section,
-        FailureOf(program.service, writer->Write(program.service, program.rows.version,
-                                                 [&](Sink& sink) { return moment.stores[i]->Dump(sink); })));
-    done.parts.push_back({section.name, section.rows});
-  }
+  BOXOFFICE_ASSIGN(done.parts, DumpStores(moving, moment, *writer));
   BOXOFFICE_TRY(WriteBus(places, moment, *writer, done));
   if (folder) {
     // The provider after the service that asks it: what an answer says is true there.

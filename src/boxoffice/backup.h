@@ -59,6 +59,12 @@ struct Moment {
 [[nodiscard]] Result<void> HoldAndTake(const std::vector<Place>& places, bus::EndReader& ends,
                                        Moment& moment);
 
+// Writes what was taken: a section for each place. A store is let go once it is written, as PostgreSQL
+// removes no old row while one is held, and the bus, which comes after all of them, may take hours. Errors:
+// those of the stores and of archive::Writer.
+[[nodiscard]] Result<std::vector<Moved>> DumpStores(const std::vector<Place>& places, Moment& moment,
+                                                    archive::Writer& writer);
+
 // What a backup says of itself.
 struct BackupRecord {
   Timestamp taken_at{};

@@ -1,4 +1,4 @@
-// How long the stores of a backup are held when a part of it is slow. What is in one is for
+// How long the stores of a backup are held when a part of it is slow, and kept at all. What is in one is for
 // tests/e2e/backup_test.cc.
 #include "boxoffice/backup.h"
 
@@ -10,6 +10,7 @@
 
 #include <gmock/gmock.h>
 
+#include "testing/temp_dir.h"
 #include "testing/wait.h"
 
 namespace boxoffice {
@@ -109,6 +110,37 @@ TEST_F(HoldTest, TheBusHasWhatIsLeftOfTheTime) {
 }
 
 TEST_F(HoldTest, AMomentThatTookTooLongIsNone) { ExpectTooLong(SlowAt("two released", kTooLong)); }
+
+// PostgreSQL removes no old row before that, and the others and the bus may take hours.
+TEST(DumpStoresTest, AStoreIsLetGoOnceItIsWritten) {
+  class Store final : public archive::Snapshot {
+   public:
+    Store(std::vector<std::string>& steps, std::string name) : steps_(steps), name_(std::move(name)) {}
+    ~Store() override { steps_.push_back(name_ + " let go"); }
+    Result<void> Hold() override { return {}; }
+    Result<void> Take() override { return {}; }
+    Result<void> Release() override { return {}; }
+    Result<void> Dump(archive::Sink& /*sink*/) override {
+      steps_.push_back(name_ + " written");
+      return {};
+    }
+
+   private:
+    std::vector<std::string>& steps_;
+    const std::string name_;
+  };
+  const testbed::TempDir dir;
+  const auto writer = archive::Writer::Create(dir.path() / "backup").value();
+  std::vector<std::string> steps;
+  std::vector<Place> places(2);
+  places[0].program.service = "one";
+  places[1].program.service = "two";
+  Moment moment;
+  for (const Place& place : places)
+    moment.stores.push_back(std::make_unique<Store>(steps, place.program.service));
+  ASSERT_TRUE(DumpStores(places, moment, *writer));
+  EXPECT_THAT(steps, ElementsAre("one written", "one let go", "two written", "two let go"));
+}
 
 }  // namespace
 }  // namespace boxoffice

@@ -38,6 +38,11 @@ void Print(const RestOptions& options, const json::value& cancellation) {
                            TextOf(amount, "currency"));
   }
   flat["refunded_amount"] = amounts;
+  // What has just begun has counted nothing yet.
+  if (TextOf(cancellation, "state") == "running" && TextOf(cancellation, "total") == "0") {
+    PrintObject(options, flat, {"show_id", "state", "reason", "operator_id", "started_at", "last_error"});
+    return;
+  }
   PrintObject(options, flat,
               {"show_id", "state", "reason", "operator_id", "started_at", "finished_at", "total", "refunded",
                "refunded_amount", "released", "waiting", "parked", "last_error"});

@@ -1,8 +1,9 @@
 #include "platform/archive/bus_events.h"
 
 #include <algorithm>
+#include <deque>
 #include <functional>
-#include <unordered_map>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -61,25 +62,66 @@ class EventSink final : public Sink {
   const Take take_;
 };
 
-// How often each event is on the bus: an event may have been published twice.
-using Counts = std::unordered_map<EventId, int64_t>;
+// Which events of a dump are on the bus: by their ids, of one topic at a time, as the dump has them.
+class OnBus {
+ public:
+  OnBus(bus::Bus& bus, std::span<const std::string> topics)
+      : bus_(bus), to_come_(topics.begin(), topics.end()) {}
 
-Result<Counts> CountEvents(bus::Bus& bus, std::span<const std::string> topics) {
-  Counts counts;
-  EventSink counting([&](const bus::Event& event) {
-    ++counts[event.id];
-    return Result<void>();
+  // Whether the bus has it: as often as it stands there, as an event may have been published twice.
+  Result<bool> Take(const bus::Event& event) {
+    if (event.topic != topic_) BOXOFFICE_TRY(Begin(event.topic));
+    const auto [first, last] = std::ranges::equal_range(ids_, event.id);
+    const auto taken = taken_.begin() + (first - ids_.begin());
+    const auto free = std::find(taken, taken + (last - first), false);
+    if (free == taken + (last - first)) return false;
+    *free = true;
+    --left_;
+    return true;
+  }
+  // How many the bus has that were not taken, in all topics.
+  Result<int64_t> Left() {
+    while (!to_come_.empty()) BOXOFFICE_TRY(Begin(*to_come_.begin()));
+    return left_;
+  }
+
+ private:
+  Result<void> Begin(std::string topic) {
+    if (to_come_.erase(topic) == 0)
+      return Malformed(fmt::format("there is no topic {}, or its events do not stand together", topic));
+    topic_ = std::move(topic);
+    ids_.clear();
+    EventSink reading([this](const bus::Event& event) {
+      ids_.push_back(event.id);
+      return Result<void>();
+    });
+    BOXOFFICE_TRY(DumpEvents(bus_, {&topic_, 1}, reading));
+    std::ranges::sort(ids_);
+    taken_.assign(ids_.size(), false);
+    left_ += static_cast<int64_t>(ids_.size());
+    return {};
+  }
+
+  bus::Bus& bus_;
+  std::set<std::string> to_come_;
+  std::string topic_;
+  std::deque<EventId> ids_;  // sorted; grows without a copy, as there may be 100 million
+  std::vector<bool> taken_;
+  int64_t left_ = 0;
+};
+
+// Error: target_not_empty.
+Result<void> RefuseOthers(bus::Bus& bus, std::span<const std::string> topics, const Dump& from) {
+  OnBus on_bus(bus, topics);
+  EventSink looking([&](const bus::Event& event) -> Result<void> {
+    BOXOFFICE_TRY(on_bus.Take(event));
+    return {};
   });
-  BOXOFFICE_TRY(DumpEvents(bus, topics, counting));
-  return counts;
-}
-
-// Takes one away, if there is one.
-bool TakeOne(Counts& counts, const EventId& id) {
-  const auto found = counts.find(id);
-  if (found == counts.end()) return false;
-  if (--found->second == 0) counts.erase(found);
-  return true;
+  BOXOFFICE_TRY(from(looking));
+  BOXOFFICE_ASSIGN(const int64_t left, on_bus.Left());
+  if (left == 0) return {};
+  return Fail(Code::kConflict, "target_not_empty",
+              fmt::format("the bus has {} events that are not in the archive", left));
 }
 
 }  // namespace
@@ -122,23 +164,12 @@ Result<void> DumpEventsUpTo(bus::Bus& bus, const bus::Ends& ends, Sink& sink) {
 }
 
 Result<void> LoadEvents(bus::Bus& bus, std::span<const std::string> topics, const Dump& from) {
-  BOXOFFICE_ASSIGN(const Counts there, CountEvents(bus, topics));
-  Counts left = there;
-  EventSink looking([&](const bus::Event& event) -> Result<void> {
-    if (std::ranges::find(topics, event.topic) == topics.end())
-      return Malformed(fmt::format("there is no topic {}", event.topic));
-    TakeOne(left, event.id);
-    return {};
-  });
-  BOXOFFICE_TRY(from(looking));
-  if (!left.empty()) {
-    return Fail(Code::kConflict, "target_not_empty",
-                fmt::format("the bus has {} events that are not in the archive", left.size()));
-  }
-  left = there;
+  BOXOFFICE_TRY(RefuseOthers(bus, topics, from));
+  OnBus on_bus(bus, topics);
   std::vector<bus::Event> events;
   EventSink publishing([&](bus::Event event) -> Result<void> {
-    if (TakeOne(left, event.id)) return {};
+    BOXOFFICE_ASSIGN(const bool there, on_bus.Take(event));
+    if (there) return {};
     events.push_back(std::move(event));
     if (events.size() < kPage) return {};
     BOXOFFICE_TRY(bus.Publish(events));

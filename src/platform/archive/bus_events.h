@@ -17,8 +17,8 @@ namespace boxoffice::archive {
 
 inline constexpr int kBusEventsVersion = 1;
 
-// Gives all events of the topics to `sink`, those of a key in their order. Errors: of the bus, and of the
-// sink.
+// Gives all events of the topics to `sink`, one topic after the other, those of a key in their order. Errors:
+// of the bus, and of the sink.
 [[nodiscard]] Result<void> DumpEvents(bus::Bus& bus, std::span<const std::string> topics, Sink& sink);
 
 // The same of the events before `ends`, whatever is published meanwhile. Topics that `ends` does not name are
@@ -26,9 +26,11 @@ inline constexpr int kBusEventsVersion = 1;
 [[nodiscard]] Result<void> DumpEventsUpTo(bus::Bus& bus, const bus::Ends& ends, Sink& sink);
 
 // Publishes the events of `from` that are not on the bus yet, those of a key in their order: a repeat after a
-// failure goes on where it stopped, and after a success has no effect. Errors: target_not_empty (kConflict:
-// the topics hold events that are not of `from`; then nothing is published), archive_schema (also: a topic
-// that is not in `topics`), and those of the bus.
+// failure goes on where it stopped, and after a success has no effect. `from` gives the events of a topic
+// together, as DumpEvents does: so a repeat holds only that topic's ids, some 17 bytes for each event that
+// the bus has of it. Errors: target_not_empty (kConflict: the topics hold events that are not of `from`; then
+// nothing is published), archive_schema (also: a topic that is not in `topics`, or whose events stand apart),
+// and those of the bus.
 [[nodiscard]] Result<void> LoadEvents(bus::Bus& bus, std::span<const std::string> topics, const Dump& from);
 
 }  // namespace boxoffice::archive

@@ -1,10 +1,12 @@
 #include "platform/archive/bus_events.h"
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include <gmock/gmock.h>
+#include <malloc.h>
 
 #include "base/clock.h"
 #include "base/random.h"
@@ -80,6 +82,54 @@ TEST_F(BusEventsTest, ABusWithOtherEventsIsRefusedAndLeftAsItIs) {
   EXPECT_EQ(LoadEvents(*to, kTopics, Of(*from)).error().reason, "target_not_empty");
   EXPECT_THAT(Bodies(*to, "seat"), ElementsAre("of another system"));
 }
+
+TEST_F(BusEventsTest, EventsOfATopicThatTheArchiveDoesNotHaveAreRefusedToo) {
+  const auto from = Open("from");
+  ASSERT_TRUE(from->Publish(std::vector{Make("seat", "1")}));
+  const auto to = Open("to");
+  ASSERT_TRUE(to->Publish(std::vector{Make("reservation", "of another system")}));
+  EXPECT_EQ(LoadEvents(*to, kTopics, Of(*from)).error().reason, "target_not_empty");
+  EXPECT_THAT(Bodies(*to, "seat"), ElementsAre());
+}
+
+TEST_F(BusEventsTest, ATopicWhoseEventsStandApartIsRefused) {
+  const auto from = Open("from");
+  ASSERT_TRUE(from->Publish(std::vector{Make("seat", "1"), Make("reservation", "a")}));
+  const auto to = Open("to");
+  const Dump twice = [&from](Sink& sink) -> Result<void> {
+    BOXOFFICE_TRY(Of(*from)(sink));
+    return Of(*from)(sink);
+  };
+  EXPECT_EQ(LoadEvents(*to, kTopics, twice).error().reason, "archive_schema");
+  EXPECT_THAT(Bodies(*to, "reservation"), ElementsAre());
+}
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // they bring an allocator of their own
+// A bus that is full already: 300 million events must not want a machine of their own.
+TEST_F(BusEventsTest, ARepeatHoldsTheIdsOfOneTopicAtATime) {
+  constexpr size_t kEvents = 50'000;
+  const auto bus = Open("bus");
+  std::vector<bus::Event> events;
+  for (const std::string& topic : kTopics) {
+    for (size_t i = 0; i < kEvents; ++i) events.push_back(Make(topic, ""));
+  }
+  ASSERT_TRUE(bus->Publish(events));
+  const auto in_use = [] {
+    const struct mallinfo2 info = mallinfo2();
+    return static_cast<int64_t>(info.uordblks + info.hblkhd);
+  };
+  ASSERT_TRUE(DigestOf(Of(*bus)));  // the database has its pages in memory
+  const int64_t before = in_use();
+  int64_t most = 0;
+  ASSERT_TRUE(LoadEvents(*bus, kTopics, [&](Sink& sink) -> Result<void> {
+    BOXOFFICE_TRY(Of(*bus)(sink));
+    most = std::max(most, in_use() - before);
+    return {};
+  }));
+  EXPECT_LT(most, static_cast<int64_t>(kEvents * sizeof(EventId) * 3 / 2));
+  EXPECT_EQ(DigestOf(Of(*bus))->rows(), static_cast<int64_t>(events.size()));
+}
+#endif
 
 TEST_F(BusEventsTest, WhatIsPublishedAfterAMomentIsNotOfIt) {
   const auto bus = Open("bus");

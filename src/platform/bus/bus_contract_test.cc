@@ -189,6 +189,26 @@ TEST_P(BusContract, ReadingPageByPageGivesEveryEventOnceAndEachKeyInOrder) {
   for (const auto& [key, bodies] : by_key) EXPECT_TRUE(std::ranges::is_sorted(bodies)) << key;
 }
 
+TEST_P(BusContract, ReadersByTurnsEachGoOnFromTheirOwnPositions) {
+  auto bus = Open();
+  for (int i = 0; i < 6; ++i) Put(*bus, {Make("a", std::to_string(i))});
+  const auto read = [&](Position& position) {
+    Page page = bus->Read("seat", position, 2).value();
+    position = page.next;
+    std::vector<std::string> bodies;
+    for (const Record& record : page.records) bodies.push_back(record.event.body);
+    return bodies;
+  };
+  Position ahead, behind;
+  EXPECT_THAT(read(ahead), ElementsAre("0", "1"));
+  EXPECT_THAT(read(ahead), ElementsAre("2", "3"));
+  EXPECT_THAT(read(behind), ElementsAre("0", "1"));
+  EXPECT_THAT(read(ahead), ElementsAre("4", "5"));
+  EXPECT_THAT(read(behind), ElementsAre("2", "3"));
+  EXPECT_THAT(read(behind), ElementsAre("4", "5"));
+  EXPECT_THAT(read(ahead), ElementsAre());
+}
+
 TEST_P(BusContract, AnUnknownTopicIsEmptyAndAPositionOfNoBusIsRefused) {
   auto bus = Open();
   EXPECT_TRUE(bus->Read("nothing", {}, 2)->records.empty());

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <deque>
 #include <map>
 #include <utility>
 
@@ -21,6 +22,8 @@ namespace {
 using kafka::Part;
 
 constexpr std::string_view kReplayWriter = "replay";
+// What one reading takes of a topic, if its page does not want more.
+constexpr size_t kReadAheadBytes = 8 << 20;
 
 // A position is "PARTITION:OFFSET,…": where each partition goes on.
 Position WritePosition(const std::vector<Part>& parts) {
@@ -59,6 +62,16 @@ std::vector<Part> PartsOf(const std::string& full_name, int count) {
 
 }  // namespace
 
+// What was read of a topic beyond the last page.
+struct KafkaBus::Ahead {
+  std::string topic;
+  Position begin;             // of the records
+  std::vector<Part> given;    // the same
+  std::vector<Part> fetched;  // where they end
+  std::deque<Record> records;
+  bool passed_over = false;  // whether the last reading met a message that is no event
+};
+
 Result<std::unique_ptr<KafkaBus>> KafkaBus::Open(KafkaBusConfig config, const Clock& clock,
                                                  obs::Registry& metrics) {
   std::unique_ptr<KafkaBus> bus(new KafkaBus(std::move(config), clock, metrics));
@@ -77,7 +90,8 @@ KafkaBus::KafkaBus(KafkaBusConfig config, const Clock& clock, obs::Registry& met
                                          obs::SizeBounds())),
       malformed_(metrics.GetCounter("boxoffice_bus_malformed_total",
                                     "Messages that are no events of ours, and were passed over",
-                                    {{"group", ""}})) {}
+                                    {{"group", ""}})),
+      ahead_(std::make_unique<Ahead>()) {}
 
 KafkaBus::~KafkaBus() = default;
 
@@ -110,30 +124,57 @@ Result<void> KafkaBus::Subscribe(const std::string& group, std::vector<std::stri
 
 void KafkaBus::Unsubscribe(const std::string& group) { subscriptions_.Remove(group); }
 
-Result<Page> KafkaBus::Read(const std::string& topic, const Position& after, size_t limit) {
-  const std::scoped_lock lock(reader_mutex_);
+Result<void> KafkaBus::ReadAhead(const std::string& topic, const Position& after, size_t limit) {
+  const bool goes_on = ahead_->topic == topic && ahead_->begin == after;
+  if (goes_on && ahead_->records.size() >= limit) return {};
   const std::string full_name = config_.prefix + topic;
   BOXOFFICE_ASSIGN(const int count,
                    kafka::PartitionCount(reader_->client(), full_name, config_.request_timeout));
-  std::vector<Part> parts = PartsOf(full_name, count);
-  BOXOFFICE_TRY(ReadPosition(after, parts));
-  Page page{{}, after};
-  if (limit == 0) return page;
-  bool passed_over = false;
+  if (!goes_on || ahead_->fetched.size() != static_cast<size_t>(count)) {
+    std::vector<Part> parts = PartsOf(full_name, count);
+    BOXOFFICE_TRY(ReadPosition(after, parts));
+    *ahead_ = {.topic = topic, .begin = after, .given = parts, .fetched = parts, .records = {}};
+  }
+  ahead_->passed_over = false;
+  size_t bytes = 0;
   const auto take = [&](const rd_kafka_message_t& message) {
     Result<Record> record = kafka::ReadEvent(message, topic);
     if (!record) {
       malformed_.Add();
       obs::Log(obs::Level::kError, "event_malformed", {{"detail", record.error().detail}});
-      passed_over = true;
+      ahead_->passed_over = true;
       return true;
     }
-    page.records.push_back(*std::move(record));
-    return page.records.size() < limit;
+    bytes += sizeof(Record) + record->event.body.size();
+    ahead_->records.push_back(*std::move(record));
+    return ahead_->records.size() < limit || bytes < kReadAheadBytes;
   };
-  BOXOFFICE_TRY(reader_->Read(parts, take));
-  // Also where nothing else was there: whoever goes on from the page's end is not told of it again.
-  if (!page.records.empty() || passed_over) page.next = WritePosition(parts);
+  Result<void> read = reader_->Read(ahead_->fetched, take);
+  // A page that is whole all the same is given; the next one meets the error.
+  if (read || ahead_->records.size() >= limit) return {};
+  *ahead_ = {};
+  return read;
+}
+
+Result<Page> KafkaBus::Read(const std::string& topic, const Position& after, size_t limit) {
+  const std::scoped_lock lock(reader_mutex_);
+  BOXOFFICE_TRY(ReadAhead(topic, after, limit));
+  Page page{{}, after};
+  std::deque<Record>& records = ahead_->records;
+  while (page.records.size() < limit && !records.empty()) {
+    ahead_->given[static_cast<size_t>(records.front().partition)].next = records.front().offset + 1;
+    page.records.push_back(std::move(records.front()));
+    records.pop_front();
+  }
+  if (!page.records.empty() || ahead_->passed_over) {
+    // Where only what is no event was there, too: whoever goes on from the page's end is not told of it
+    // again.
+    if (records.empty()) ahead_->given = ahead_->fetched;
+    page.next = WritePosition(ahead_->given);
+  } else {
+    ahead_->fetched = ahead_->given;  // nothing was there: whoever asks again begins at the same place
+  }
+  ahead_->begin = page.next;
   return page;
 }
 

@@ -164,6 +164,27 @@ TEST_F(KafkaFailureTest, ABrokerThatIsFrozenForSecondsIsWaitedForAndLosesNothing
   EXPECT_EQ(consumer.out_of_order(), 0);
 }
 
+// Each reading costs the brokers up to a megabyte of each partition, whatever is wanted of it.
+TEST_F(KafkaFailureTest, WhatAReadingHasBeyondItsPageIsKeptForTheNextUpToSomeMegabytes) {
+  config_.request_timeout = milliseconds(1'500);
+  const auto bus = Open();
+  constexpr size_t kEvents = 60;
+  std::vector<Event> events;
+  for (size_t i = 0; i < kEvents; ++i) events.push_back(events_.Make("a", std::string(250'000, 'x')));
+  ASSERT_TRUE(Eventually([&] { return bus->Publish(events).has_value(); }));
+  const Result<Page> first = bus->Read("seat", {}, 1);
+  ASSERT_TRUE(first) << first.error().detail;
+  ASSERT_EQ(first->records.size(), 1U);
+  testbed::KafkaBroker& broker = testbed::KafkaBroker::Shared();
+  broker.Freeze();
+  Result<Page> page = *first;
+  size_t kept = 0;
+  for (; page && !page->records.empty() && kept < kEvents; ++kept) page = bus->Read("seat", page->next, 1);
+  broker.Thaw();
+  EXPECT_GT(kept, 20U);
+  EXPECT_LT(kept, 40U) << "a reading ends at 8 MiB";
+}
+
 TEST_F(KafkaFailureTest, WhileTheBrokerIsAwayTheLagStaysWhatItWas) {
   auto bus = Open();
   ASSERT_TRUE(bus->Publish(std::vector{events_.Make("a", "1")}));
