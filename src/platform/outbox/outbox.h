@@ -54,9 +54,12 @@ class Writer {
   sql::Statement insert_;
 };
 
-// What waits to be published.
+// So many rows of a table are counted at most: a count takes some 10 ms, however much waits.
+inline constexpr int64_t kCountedRows = 10'000;
+
+// What waits to be published; of more than kCountedRows rows, what the first of them hold.
 struct Status {
-  int64_t pending = 0;
+  int64_t pending = 0;              // at least
   std::optional<Timestamp> oldest;  // when it was made; nullopt: nothing waits
 };
 
@@ -123,11 +126,11 @@ class Publisher {
   [[nodiscard]] Result<size_t> PublishBatch();
   // Says that something was committed: publish now rather than at the next poll. Cheap.
   void Nudge();
-  // Publishes what is there (until a first failure), and not what others write meanwhile, and ends. Again, or
-  // before Start: no effect.
+  // Publishes what is there (until a first failure), but no more than a count tells, and not what others
+  // write meanwhile, and ends. Again, or before Start: no effect.
   void Stop();
-  // Events not yet published, for the operator: as counted a second or two ago, or at the last try while the
-  // bus fails.
+  // Events not yet published, for the operator: as counted a second or two ago, or at one of the last tries
+  // while the bus fails.
   [[nodiscard]] Status status() const;
   [[nodiscard]] int64_t Pending() const { return status().pending; }
 

@@ -2,8 +2,11 @@
 #include <functional>
 #include <memory>
 #include <set>
+#include <string>
+#include <string_view>
 #include <utility>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include "platform/bus/sqlite_bus.h"
@@ -320,6 +323,25 @@ TEST_P(OutboxTest, WhatTheVersionBeforeWroteIsCountedAndPublishedFirst) {
   WaitUntilEmpty();
 }
 
+// However much waits: every replica counts again and again.
+TEST_P(OutboxTest, OfALongOutboxTheFirstRowsAreCountedAlone) {
+  const std::string many =
+      fmt::format("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {}) INSERT INTO ",
+                  kCountedRows + 10);
+  home_->WriteOld({Make("a", "1")});
+  Execute(many +
+          "outbox(partition, event_id, topic, key, type, traceparent, body, time_ms) SELECT partition, "
+          "event_id, topic, key, type, traceparent, body, time_ms FROM n, outbox");
+  Write({Make("a", "2")});
+  Execute(many +
+          "outbox_batch(events, oldest_ms, body) SELECT 2, 100000 - i, body FROM n, outbox_batch ORDER BY i");
+  const auto table = home_->Open().value();
+  const auto counted = table->Count();
+  ASSERT_TRUE(counted);
+  EXPECT_EQ(counted->pending, kCountedRows + 1 + 2 * (kCountedRows - 1));
+  EXPECT_EQ(counted->oldest, FromUnixMs(100'000 - (kCountedRows - 1)));
+}
+
 TEST_P(OutboxTest, ADamagedRowIsAnErrorThatStaysAndNothingIsLost) {
   Write({Make("a", "1")});
   Execute("UPDATE outbox_batch SET events = 2");
@@ -456,76 +478,6 @@ INSTANTIATE_TEST_SUITE_P(Outboxes, OutboxTest,
                                          HomeFactory{"Postgres",
                                                      [] { return std::make_unique<PostgresHome>(); }, true}),
                          [](const auto& info) { return info.param.name; });
-
-// An outbox that other replicas write to as fast as it is read.
-class BusyTable final : public Table {
- public:
-  Result<bool> Read(size_t, std::vector<bus::Event>& events, std::vector<int64_t>& seqs) override {
-    if (events.empty()) events.emplace_back();
-    events[0] = MakeEvent(random_, "a", "1");
-    seqs.push_back(++seq_);
-    return false;
-  }
-  Result<void> Erase(std::span<const int64_t>) override { return {}; }
-  Result<Status> Count() override { return Status{.pending = 3, .oldest = {}}; }
-
- private:
-  SeededRandom random_{1};
-  int64_t seq_ = 0;
-};
-
-TEST(PublisherTest, StopDoesNotWaitForWhatOthersGoOnWriting) {
-  obs::Registry metrics;
-  FakeBus bus;
-  PublisherConfig config;
-  config.service = "test";
-  config.open_table = [] { return std::make_unique<BusyTable>(); };
-  config.min_poll = config.max_poll = config.min_gap = std::chrono::hours(1);
-  const SystemClock clock;
-  Publisher publisher(config, bus, clock, metrics);
-  ASSERT_TRUE(publisher.Start());
-  bus.WaitForAttempts(1);
-  publisher.Stop();
-  EXPECT_EQ(bus.WaitFor(4).size(), 4U) << "the one at the start, and the three that waited at the end";
-}
-
-// An outbox whose connection is lost after each read.
-class DoubtfulTable final : public Table {
- public:
-  explicit DoubtfulTable(int& erasures) : erasures_(erasures) {}
-  Result<bool> Read(size_t, std::vector<bus::Event>& events, std::vector<int64_t>& seqs) override {
-    if (std::exchange(read_, true)) return false;
-    if (events.empty()) events.emplace_back();
-    events[0] = MakeEvent(random_, "a", "1");
-    seqs.push_back(1);
-    return false;
-  }
-  Result<void> Erase(std::span<const int64_t>) override {
-    ++erasures_;
-    return Fail(Code::kUnavailable, kNumbersDoubtful);
-  }
-  Result<Status> Count() override { return Status(); }
-
- private:
-  int& erasures_;
-  SeededRandom random_{1};
-  bool read_ = false;
-};
-
-TEST(PublisherTest, DoubtfulNumbersAreForgotten) {
-  obs::Registry metrics;
-  FakeBus bus;
-  int erasures = 0;
-  PublisherConfig config;
-  config.service = "test";
-  config.open_table = [&erasures] { return std::make_unique<DoubtfulTable>(erasures); };
-  const SystemClock clock;
-  Publisher publisher(config, bus, clock, metrics);
-  ASSERT_TRUE(publisher.Open());
-  EXPECT_EQ(publisher.PublishBatch().value_or(7), 1U);
-  EXPECT_EQ(publisher.PublishBatch().value_or(7), 0U);
-  EXPECT_EQ(erasures, 1) << "whatever has that number by now";
-}
 
 TEST(SqliteOutboxTest, AnEventTooLargeIsRefusedInsideTheTransaction) {
   SeededRandom random{1};

@@ -50,11 +50,11 @@ constexpr std::string_view kReadOld =
 constexpr std::string_view kOldWaits = "SELECT EXISTS(SELECT FROM outbox)";
 constexpr std::string_view kErase = "DELETE FROM outbox_batch WHERE seq = ANY($1)";
 constexpr std::string_view kEraseOld = "DELETE FROM outbox WHERE seq = ANY($1)";
-// With a condition that all rows meet, so that it walks along the index, where what was deleted lately is
-// passed over.
+// By its order it walks along the index, where what was deleted lately is passed over.
 constexpr std::string_view kCount =
-    "SELECT coalesce(sum(events::integer), 0), min(oldest_ms) FROM (SELECT events, oldest_ms FROM "
-    "outbox_batch WHERE seq > 0 UNION ALL SELECT 1, time_ms FROM outbox WHERE seq > 0) waits";
+    "SELECT coalesce(sum(events::integer), 0), min(oldest_ms) FROM ((SELECT events, oldest_ms FROM "
+    "outbox_batch ORDER BY seq LIMIT $1) UNION ALL (SELECT 1, time_ms FROM outbox ORDER BY seq LIMIT $1)) "
+    "waits";
 
 // A row of the table `outbox` has its number with a minus.
 class PostgresTable final : public Table {
@@ -115,7 +115,7 @@ class PostgresTable final : public Table {
 
   Result<Status> Count() override {
     Batch batch;
-    batch.Add(kCount);
+    batch.Add(kCount, kCountedRows);
     BOXOFFICE_ASSIGN(const auto results, connection_->Read(batch));
     const sql::pg::Row row = results[0][0];
     Status status{.pending = row.Int(0), .oldest = {}};

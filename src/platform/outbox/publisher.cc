@@ -61,8 +61,10 @@ Publisher::Publisher(PublisherConfig config, bus::Bus& bus, const Clock& clock, 
                                     {{"service", config_.service}})),
       failures_(metrics.GetCounter("boxoffice_outbox_failures_total", "Attempts to publish that failed",
                                    {{"service", config_.service}})),
-      pending_gauge_(metrics.GetGauge("boxoffice_outbox_pending", "Events not yet published",
-                                      {{"service", config_.service}})),
+      pending_gauge_(
+          metrics.GetGauge("boxoffice_outbox_pending",
+                           "Events not yet published; past 10,000 rows of the outbox at least so many",
+                           {{"service", config_.service}})),
       oldest_gauge_(
           metrics.GetGauge("boxoffice_outbox_oldest_timestamp_seconds",
                            "When the oldest event that is not yet published was made; 0: none waits",
@@ -121,14 +123,13 @@ void Publisher::Loop() {
         poll = std::min(std::max(poll * 2, config_.min_poll), config_.max_poll);
       }
     }
-    // At once where the last count is known to be wrong or may stay for long.
-    const bool stale = !published || (*published == 0 && Pending() > 0);
-    if (const auto now = SteadyClock::now(); stale || now - counted > std::chrono::seconds(1)) {
+    // Not at each nudge: where others publish, or nobody can, something waits for long.
+    if (SteadyClock::now() - counted > std::chrono::seconds(1)) {
       Count();
-      counted = now;
+      counted = SteadyClock::now();
     }
   }
-  // As many as wait now: where other replicas go on writing, the outbox is never found empty.
+  // As many as are counted now: where other replicas go on writing, the outbox is never found empty.
   Count();
   for (int64_t left = Pending(); left > 0;) {
     const size_t published = PublishBatch().value_or(0);
@@ -171,7 +172,13 @@ Result<void> Publisher::DeleteAcknowledged() {
 
 void Publisher::Count() {
   const Result<Status> counted = table_->Count();
-  if (!counted) return;
+  if (!counted) {
+    obs::Log(obs::Level::kWarning, "outbox_count_failed",
+             {{"service", config_.service},
+              {"reason", counted.error().reason},
+              {"detail", counted.error().detail}});
+    return;
+  }
   pending_gauge_.Set(static_cast<double>(counted->pending));
   oldest_gauge_.Set(counted->oldest ? static_cast<double>(ToUnixMs(*counted->oldest)) / 1000 : 0);
   const std::scoped_lock lock(status_mutex_);

@@ -21,8 +21,10 @@ class SqliteTable final : public Table {
             "ORDER BY seq LIMIT ?1")),
         erase_(database_.Prepare("DELETE FROM outbox_batch WHERE seq = ?1")),
         erase_old_(database_.Prepare("DELETE FROM outbox WHERE seq = -?1")),
-        count_(database_.Prepare("SELECT coalesce(sum(events), 0), min(oldest_ms) FROM (SELECT events, "
-                                 "oldest_ms FROM outbox_batch UNION ALL SELECT 1, time_ms FROM outbox)")) {}
+        count_(database_.Prepare(
+            "SELECT coalesce(sum(events), 0), min(oldest_ms) FROM (SELECT * FROM (SELECT events, oldest_ms "
+            "FROM outbox_batch ORDER BY seq LIMIT ?1) UNION ALL SELECT * FROM (SELECT 1, time_ms FROM outbox "
+            "ORDER BY seq LIMIT ?1))")) {}
 
   Result<bool> Read(size_t limit, std::vector<bus::Event>& events, std::vector<int64_t>& seqs) override {
     if (old_waits_) {
@@ -48,7 +50,7 @@ class SqliteTable final : public Table {
   }
 
   Result<Status> Count() override {
-    BOXOFFICE_TRY(count_.Step());
+    BOXOFFICE_TRY(count_.Bind(kCountedRows).Step());
     Status status{.pending = count_.Int(0), .oldest = {}};
     if (!count_.IsNull(1)) status.oldest = FromUnixMs(count_.Int(1));
     count_.Reset();
