@@ -21,12 +21,14 @@ class Store {
   [[nodiscard]] virtual Result<Rows> Load(const Keys& keys) = 0;
   // Saves all of `changes` in one durable transaction, or, where rows are no longer as they were loaded,
   // nothing: then it returns their reservations, sorted.
-  // With new webhooks, those of more than kWebhookMemory before are forgotten.
+  // With new webhooks, the oldest kForgetAtOnce of those of more than kWebhookMemory before are forgotten:
+  // more than a batch has commands, so that they become fewer.
   [[nodiscard]] virtual Result<std::vector<ReservationId>> Save(const Changes& changes) = 0;
 };
 
 // Far longer than a webhook's timestamp may be off: what is older is refused by that.
 inline constexpr std::chrono::hours kWebhookMemory{24};
+inline constexpr int64_t kForgetAtOnce = 1'000;  // some 10 ms at PostgreSQL, for which commands wait
 
 // What the column captured_late holds of a payment: the sum of both. A replica of the version before takes
 // either for captured_late, of which it believes less still.

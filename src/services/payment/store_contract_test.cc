@@ -1,7 +1,11 @@
 // What every store of payment does alike. Add a store: add its factory at the end.
+#include <algorithm>
 #include <functional>
 #include <memory>
+#include <span>
+#include <vector>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include "platform/sql/postgres_for_test.h"
@@ -347,6 +351,28 @@ TEST_P(StoreContractTest, AWebhookIsTakenOnceAndForgottenAfterADay) {
   EXPECT_THAT(stores_.store->Load({{}, {key}})->webhooks, ElementsAre(key));
   EXPECT_THAT(take({"http", "w3"}, kNow + kWebhookMemory + milliseconds(1)), IsEmpty());
   EXPECT_THAT(stores_.store->Load({{}, {key}})->webhooks, IsEmpty());
+}
+
+// The commands of the batch that forgets wait for it.
+TEST_P(StoreContractTest, OfManyOldWebhooksAThousandAreForgottenAtOnce) {
+  Keys old;
+  Changes taken;
+  for (int i = 0; i < 2'500; ++i) {
+    old.webhooks.push_back({"http", fmt::format("w{:04}", i)});
+    taken.webhooks.push_back({old.webhooks.back(), reservation_, kNow + milliseconds(i)});
+  }
+  EXPECT_THAT(*stores_.store->Save(taken), IsEmpty());
+  const auto left_after = [&](const std::string& id) {
+    const Timestamp later = kNow + 2 * kWebhookMemory;
+    EXPECT_THAT(*stores_.store->Save({{}, {}, {{{"http", id}, reservation_, later}}, {}}), IsEmpty());
+    std::vector<WebhookKey> left = stores_.store->Load(old)->webhooks;
+    std::ranges::sort(left);
+    return left;
+  };
+  const auto expected = std::span(old.webhooks).subspan(1'000);
+  EXPECT_THAT(left_after("x1"), ::testing::ElementsAreArray(expected)) << "the oldest go first";
+  EXPECT_THAT(left_after("x2"), SizeIs(500));
+  EXPECT_THAT(left_after("x3"), IsEmpty());
 }
 
 class SqliteHome final : public Home {

@@ -115,7 +115,11 @@ constexpr std::string_view kInsertWebhooks =
     "INSERT INTO provider_webhook(provider, webhook_id, received_at_ms) SELECT * "
     "FROM (SELECT unnest($1) AS provider, unnest($2) AS webhook_id, unnest($3) AS received_at_ms) i "
     "ORDER BY provider, webhook_id ON CONFLICT DO NOTHING RETURNING provider, webhook_id";
-constexpr std::string_view kForgetWebhooks = "DELETE FROM provider_webhook WHERE received_at_ms < $1";
+// SKIP LOCKED: another replica forgets as well.
+constexpr std::string_view kForgetWebhooks =
+    "DELETE FROM provider_webhook w USING (SELECT provider, webhook_id FROM provider_webhook "
+    "WHERE received_at_ms < $1 ORDER BY received_at_ms LIMIT $2 FOR UPDATE SKIP LOCKED) old "
+    "WHERE w.provider = old.provider AND w.webhook_id = old.webhook_id";
 #undef BOXOFFICE_REFUND_COLUMNS
 #undef BOXOFFICE_PAYMENT_COLUMNS
 
@@ -228,7 +232,7 @@ class PostgresStore final : public Store {
         Column(webhooks, [](const TakenWebhook& taken) { return std::string_view(taken.key.provider); }),
         Column(webhooks, [](const TakenWebhook& taken) { return std::string_view(taken.key.id); }),
         Column(webhooks, [](const TakenWebhook& taken) { return ToUnixMs(taken.at); }));
-    batch.Add(kForgetWebhooks, ToUnixMs(webhooks.front().at - kWebhookMemory));
+    batch.Add(kForgetWebhooks, ToUnixMs(webhooks.front().at - kWebhookMemory), kForgetAtOnce);
     return place;
   }
 

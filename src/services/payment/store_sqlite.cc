@@ -79,7 +79,9 @@ class SqliteStore final : public Store {
         insert_webhook_(
             database_->Prepare("INSERT INTO provider_webhook(provider, webhook_id, received_at_ms) "
                                "VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING")),
-        forget_webhooks_(database_->Prepare("DELETE FROM provider_webhook WHERE received_at_ms < ?1")) {}
+        forget_webhooks_(database_->Prepare(
+            "DELETE FROM provider_webhook WHERE (provider, webhook_id) IN (SELECT provider, webhook_id "
+            "FROM provider_webhook WHERE received_at_ms < ?1 ORDER BY received_at_ms LIMIT ?2)")) {}
 
   Result<Rows> Load(const Keys& keys) override {
     BOXOFFICE_ASSIGN(const sql::Reading reading, sql::Reading::Begin(*database_));
@@ -152,7 +154,7 @@ class SqliteStore final : public Store {
       if (database_->changes() == 0) moved.push_back(taken.reservation);
     }
     if (webhooks.empty()) return {};
-    return forget_webhooks_.Bind(ToUnixMs(webhooks.front().at - kWebhookMemory)).Run();
+    return forget_webhooks_.Bind(ToUnixMs(webhooks.front().at - kWebhookMemory), kForgetAtOnce).Run();
   }
   std::unique_ptr<sql::Database> database_;  // first: statements end before it
   outbox::Writer outbox_;

@@ -34,11 +34,14 @@ constexpr auto kCurrencyOf = [](const auto& row) { return std::string(row.key.cu
 constexpr std::string_view kSelectWallets =
     "SELECT user_id, currency, balance, version, day, topped_up FROM (SELECT unnest($1) AS user_id, "
     "unnest($2) AS currency) i JOIN wallet USING (user_id, currency)";
-// What only operators' commands name: all wallets of users, and those that the entries named are of.
+// What only operators' commands name: all wallets of users, and those that the entries named are of. Each by
+// its key: with OR it would read the whole table, for which every other command would wait.
 constexpr std::string_view kSelectMoreWallets =
-    "SELECT w.user_id, w.currency, w.balance, w.version, w.day, w.topped_up FROM wallet w "
-    "WHERE w.user_id = ANY($1) OR (w.user_id, w.currency) IN (SELECT l.user_id, l.currency "
-    "FROM (SELECT unnest($2) AS user_id, unnest($3) AS id) i JOIN ledger l USING (user_id, id))";
+    "SELECT w.user_id, w.currency, w.balance, w.version, w.day, w.topped_up "
+    "FROM (SELECT unnest($1) AS user_id) i JOIN wallet w USING (user_id) UNION ALL "
+    "SELECT w.user_id, w.currency, w.balance, w.version, w.day, w.topped_up "
+    "FROM (SELECT unnest($2) AS user_id, unnest($3) AS id) i JOIN ledger l USING (user_id, id) "
+    "JOIN wallet w USING (user_id, currency)";
 #define BOXOFFICE_ENTRY_COLUMNS                                                                              \
   "user_id, id, kind, currency, amount, balance_after, saga_id, reservation_id, client_key, created_at_ms, " \
   "reason, "                                                                                                 \

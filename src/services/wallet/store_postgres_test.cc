@@ -197,5 +197,26 @@ TEST_F(WalletReplicasTest, ReadersWalkAlongIndexes) {
   EXPECT_EQ(scans(), before);
 }
 
+// All other commands of the replica wait for what an operator's reads.
+TEST_F(WalletReplicasTest, OperatorsCommandsFindTheirRowsAlongIndexes) {
+  config_.application_name = "commands";
+  const auto scans = [this] {
+    std::map<std::string, int64_t> of;
+    for (const std::string table : {"wallet", "ledger", "account"})
+      of[table] = PostgresServer::ScansOf(table, config_.url, config_.application_name);
+    return of;
+  };
+  (void)OpenPostgres(config_).value();  // whose migrations may read them
+  const std::map<std::string, int64_t> before = scans();
+  StartReplicas();
+  const Outcome charged = Insist(0, {TopUp{"k", "ann", {10, kKrw}}, ""});
+  Insist(0, {Adjust{"a", "ann", {5, kKrw}, "a gift", "root"}, ""});
+  Insist(0, {SetState{"ann", AccountState::kFrozen, "stolen", "root"}, ""});
+  Insist(0, {ReverseTopUp{"ann", charged.entry, "charged back", "root"}, ""});
+  EXPECT_THAT(*replicas_[0]->stores.reader->Balances("ann"), ElementsAre(Money{5, kKrw}));
+  replicas_.clear();
+  EXPECT_EQ(scans(), before);
+}
+
 }  // namespace
 }  // namespace boxoffice::wallet
