@@ -44,10 +44,11 @@ class Store {
   // what the store does: a loss of power (SQLite), a crash of the server (Redis). kUnknown: it may be saved,
   // or a part of it.
   [[nodiscard]] virtual Result<Saved> Save(const Changes& changes) = 0;
-  // Deletes, of each show's `limit` (at least 1) oldest sessions, those that ended and joined before
-  // `before`, and, of the `limit` oldest sagas, the records made before it. Of a few shows only
-  // (kPurgedAtOnce, and none more once `limit` rows have gone), as batches wait meanwhile: the next call goes
-  // on with the next ones, and begins anew when all had their turn.
+  // Deletes, of each show's `limit` (at least 1) oldest sessions (in Redis those count, too, that have gone
+  // by themselves), those that ended and joined before `before`, and, of the `limit` oldest sagas, the
+  // records made before it. Of a few shows only (kPurgedAtOnce, and none more once `limit` rows have gone),
+  // as batches wait meanwhile: the next call goes on with the next ones, and begins anew when all had their
+  // turn.
   [[nodiscard]] virtual Result<Purged> Purge(Timestamp before, int64_t limit) = 0;
 };
 

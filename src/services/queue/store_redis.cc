@@ -331,16 +331,18 @@ class RedisStore final : public Store {
 
   // From the first bucket that may hold something. What ended stays as it is, so that nothing can change
   // between the reading and the deleting; and who joined later stands behind, so that it ends at the first
-  // one of those.
+  // one of those. A bucket counts as a full one, though all of it may have gone by itself: each is a round
+  // trip, for which batches wait.
   Result<int64_t> PurgeSessions(int64_t show_id, Timestamp before, int64_t limit) {
     BOXOFFICE_ASSIGN(const std::vector<redis::Reply> replies,
                      reader_.Read({Request::Command({"HMGET", KeyOf(show_id, "show"), "last", "purged"})}));
     const uint64_t last = BucketOf(static_cast<uint64_t>(replies[0].value()[0].Int()));
     const auto first = static_cast<uint64_t>(replies[0].value()[1].Int());
+    const uint64_t end = std::min(last, first + static_cast<uint64_t>(limit) / kBucketSize);
     uint64_t empty = first;  // all buckets before are
     int64_t purged = 0;
     bool more = true;
-    for (uint64_t bucket = first; bucket <= last && more; ++bucket) {
+    for (uint64_t bucket = first; bucket <= end && more; ++bucket) {
       BOXOFFICE_ASSIGN(const std::vector<Session> sessions, reader_.Sessions(show_id, bucket, bucket, false));
       std::vector<uint64_t> ended;
       for (const Session& session : sessions) {

@@ -71,6 +71,14 @@ int64_t Number(std::string_view text) {
   return number;
 }
 
+// HGETALLs since CONFIG RESETSTAT.
+int64_t HashesRead(const testbed::RedisServer& server) {
+  const std::string stats = server.AskOne({"INFO", "commandstats"});
+  const std::string calls = "cmdstat_hgetall:calls=";
+  const size_t at = stats.find(calls);
+  return at != std::string::npos ? Number(stats.substr(at + calls.size())) : 0;
+}
+
 class QueueRedisTest : public ::testing::Test {
  protected:
   void SetUp() override { BOXOFFICE_NEEDS_REDIS(); }
@@ -416,10 +424,33 @@ TEST_F(QueueRedisTest, OfAShowInWhichNobodyWaitsNoLineIsRead) {
   int shows = 0;
   ASSERT_TRUE(stores.store->VisitLive([&](const Show&) { ++shows; }, [](const Session&) {}));
   EXPECT_EQ(shows, 3);
-  const std::string stats = server.AskOne({"INFO", "commandstats"});
-  const std::string calls = "cmdstat_hgetall:calls=";
-  ASSERT_NE(stats.find(calls), std::string::npos);
-  EXPECT_EQ(Number(stats.substr(stats.find(calls) + calls.size())), 3) << "the rows of the shows";
+  EXPECT_EQ(HashesRead(server), 3) << "the rows of the shows";
+}
+
+TEST_F(QueueRedisTest, APurgeReadsFewBucketsOfALineThatHasGoneByItselfAndTheNextGoesOn) {
+  testbed::RedisServer& server = testbed::EmptyRedis();
+  const Stores stores = *OpenRedis(server.Url(), redis::kPatient);
+  Session ended{.show_id = kShow,
+                .sequence = 20 * kBucketSize,
+                .user_id = "ann",
+                .state = SessionState::kExpired,
+                .joined_at = clock_.Now()};
+  Session waiting = ended;
+  waiting.sequence = ended.sequence + 1;
+  waiting.state = SessionState::kWaiting;
+  ShowChange change{.show = {.show_id = kShow, .last_sequence = waiting.sequence}, .durable = true};
+  for (const Session& session : {ended, waiting})
+    change.sessions.push_back({.session = session, .is_new = true, .parts = {.row = true}});
+  ASSERT_TRUE(stores.store->Save({.shows = {change}})->moved_shows.empty());
+  constexpr auto kLimit = static_cast<int64_t>(4 * kBucketSize);
+  const auto purge = [&] { return stores.store->Purge(clock_.Now() + milliseconds(1), kLimit)->rows; };
+  ASSERT_EQ(server.AskOne({"CONFIG", "RESETSTAT"}), "OK");
+  EXPECT_EQ(purge(), 0);
+  EXPECT_EQ(HashesRead(server), 5);
+  int64_t rows = 0;
+  for (int i = 0; i < 4; ++i) rows += purge();
+  EXPECT_EQ(rows, 1);
+  EXPECT_THAT(*stores.history->Sessions(kShow, 0, 10), testing::ElementsAre(waiting));
 }
 
 TEST_F(QueueRedisTest, ABadUrlIsToldAtOnce) {

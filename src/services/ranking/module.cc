@@ -10,7 +10,7 @@ namespace boxoffice::ranking {
 namespace {
 
 constexpr std::chrono::milliseconds kRetry{5'000};
-// What other processes on this ranking have counted shows here within this.
+// How often it looks whether other processes on this ranking have counted: where that is due.
 constexpr std::chrono::milliseconds kRefreshEvery{250};
 
 void AddKeys(config::Keys& keys, RankingConfig& config) {
@@ -58,7 +58,7 @@ void RankingModule::Follow(Rebuild rebuild) {
     }
     if (!following) following = Begin(rebuild);
     // While the store does not answer, the ranking is stale, as it says (`as_of`).
-    if (following) (void)service_->Refresh();
+    if (following) (void)service_->RefreshIfDue();
     std::unique_lock lock(mutex_);
     stop_.wait_for(lock, following ? kRefreshEvery : kRetry,
                    [this] { return stopping_ || rebuild_requested_; });

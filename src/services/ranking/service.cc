@@ -1,5 +1,6 @@
 #include "services/ranking/service.h"
 
+#include <algorithm>
 #include <unordered_set>
 #include <utility>
 
@@ -9,6 +10,12 @@ namespace {
 // Each time that another process was first it has counted something; so this is a lot of company.
 constexpr int kMaxTries = 20;
 constexpr size_t kForgetAtOnce = 1'000;
+// What a whole load takes counts so many times, in time until the next: of a store that other services share,
+// processes that follow each other keep no more than a small part for themselves.
+constexpr int kLoadWeighs = 20;
+constexpr milliseconds kLongestPause{60'000};  // also where the clock was put forward during a load
+// After one that failed, mostly for want of a store: what is counted may be missing in memory until the next.
+constexpr milliseconds kLongestAfterFailure{5'000};
 
 // Another process was first: nothing was done, and the next try begins from what that one has saved.
 // constraint: it has counted an event, or has made the store forget up to the event's time, since that was
@@ -36,8 +43,26 @@ void RankingService::Take(Loaded loaded) {
 
 Result<void> RankingService::Refresh() {
   const std::scoped_lock counting(counting_);
-  BOXOFFICE_ASSIGN(std::optional<Loaded> loaded, store_->LoadIfMoved());
-  if (loaded) Take(*std::move(loaded));
+  return RefreshLocked();
+}
+
+Result<void> RankingService::RefreshIfDue() {
+  const std::scoped_lock counting(counting_);
+  const Timestamp now = clock_.Now();
+  const bool due = now < loaded_at_ || now >= loaded_at_ + pause_;  // before: the clock was put back
+  return due ? RefreshLocked() : Result<void>();
+}
+
+Result<void> RankingService::RefreshLocked() {
+  const Timestamp began = clock_.Now();
+  Result<std::optional<Loaded>> loaded = store_->LoadIfMoved();
+  if (loaded && !*loaded) return {};
+  // One that failed may have cost the store as much.
+  loaded_at_ = clock_.Now();
+  const milliseconds longest = loaded ? kLongestPause : kLongestAfterFailure;
+  pause_ = std::clamp(kLoadWeighs * (loaded_at_ - began), milliseconds(0), longest);
+  if (!loaded) return std::unexpected(std::move(loaded).error());
+  Take(**std::move(loaded));
   return {};
 }
 

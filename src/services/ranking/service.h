@@ -47,9 +47,12 @@ class RankingService {
   // processes saved each time).
   [[nodiscard]] Result<void> Count(std::span<const Event> events);
 
-  // Takes over what other processes on this store have counted meanwhile; to be called now and then. Errors:
-  // database_unavailable (memory stays as it was).
+  // Takes over what other processes on this store have counted meanwhile. Errors: database_unavailable
+  // (memory stays as it was).
   [[nodiscard]] Result<void> Refresh();
+  // The same, to be called now and then; no effect for 20 times as long as the last whole load of a refresh
+  // took (a minute at most; five seconds after one that failed), as Redis answers nobody else during one.
+  [[nodiscard]] Result<void> RefreshIfDue();
 
   // See Store: of some ids at a time.
   [[nodiscard]] Result<Forgotten> ForgetProcessed(Timestamp before);
@@ -72,11 +75,14 @@ class RankingService {
   [[nodiscard]] Result<void> Rebuild(From from, const Next& next);
 
  private:
+  [[nodiscard]] Result<void> RefreshLocked();
   [[nodiscard]] Result<void> TryToCount(std::span<const Event> events);
   void Take(Loaded loaded);
   const std::unique_ptr<Store> store_;
   const Clock& clock_;
-  std::mutex counting_;  // of the store; held while counting, never while answering
+  std::mutex counting_;    // of the store; held while counting, never while answering
+  Timestamp loaded_at_{};  // the last refresh that loaded, or failed
+  milliseconds pause_{};   // of RefreshIfDue, from then on
   mutable std::mutex mutex_;
   State state_;
   bool rebuilding_ = false;

@@ -24,7 +24,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// Between this store's look at ids and its first save, something happens elsewhere; and after each Load.
+// Between this store's look at ids and its first save, something happens elsewhere; and after each load of
+// all.
 class MeanwhileStore final : public Store {
  public:
   MeanwhileStore(std::unique_ptr<Store> store, std::function<void()> before_save,
@@ -36,7 +37,13 @@ class MeanwhileStore final : public Store {
     if (after_load_) after_load_();
     return loaded;
   }
-  Result<std::optional<Loaded>> LoadIfMoved() override { return store_->LoadIfMoved(); }
+  Result<std::optional<Loaded>> LoadIfMoved() override {
+    Result<std::optional<Loaded>> loaded = store_->LoadIfMoved();
+    if (after_load_ && loaded && *loaded) after_load_();
+    if (const std::optional<Error> error = std::exchange(fail_load, std::nullopt))
+      loaded = std::unexpected(*error);
+    return loaded;
+  }
   Result<State> LoadRows(const Keys& keys) override { return store_->LoadRows(keys); }
   Result<std::vector<bool>> AreProcessed(std::span<const EventId> ids) override {
     return store_->AreProcessed(ids);
@@ -51,6 +58,8 @@ class MeanwhileStore final : public Store {
   Result<void> BeginRebuild() override { return store_->BeginRebuild(); }
   Result<void> ResumeRebuild() override { return store_->ResumeRebuild(); }
   Result<bool> EndRebuild(Timestamp now) override { return store_->EndRebuild(now); }
+
+  std::optional<Error> fail_load;  // the next LoadIfMoved
 
  private:
   const std::unique_ptr<Store> store_;
@@ -169,6 +178,79 @@ TEST_F(RankingRedisTest, WhatOthersHadSavedBeforeItsOwnSaveIsStillLoadedAfterIt)
   ASSERT_TRUE(audit.shows.contains(1));
   EXPECT_EQ(audit.shows.at(1).confirmed, 1);
   EXPECT_EQ(audit.shows.at(2).confirmed, 2);
+}
+
+// Two processes, of which the second loads all in as much time as a test says.
+class RankingPaceTest : public RankingRedisTest {
+ protected:
+  void SetUp() override {
+    BOXOFFICE_NEEDS_REDIS();
+    const std::string url = testbed::EmptyRedis().Url();
+    first_ = std::make_unique<RankingService>(OpenRedisStore(url, redis::kPatient).value(), clock_);
+    auto store =
+        std::make_unique<MeanwhileStore>(OpenRedisStore(url, redis::kPatient).value(), nullptr, [this] {
+          ++loads_;
+          clock_.Advance(takes_);
+        });
+    store_ = store.get();
+    second_ = std::make_unique<RankingService>(std::move(store), clock_);
+    ASSERT_TRUE(first_->Load() && second_->Load());
+    loads_ = 0;
+  }
+  // Whether the second one has loaded what the first has just counted.
+  bool Follows() {
+    const int before = loads_;
+    EXPECT_TRUE(first_->Count(std::array{Booking(1)}));
+    EXPECT_TRUE(second_->RefreshIfDue());
+    return loads_ > before;
+  }
+
+  std::unique_ptr<RankingService> first_;
+  std::unique_ptr<RankingService> second_;
+  MeanwhileStore* store_ = nullptr;  // of the second one
+  milliseconds takes_{0};
+  int loads_ = 0;
+};
+
+TEST_F(RankingPaceTest, AfterAWholeLoadThereIsNoOtherForTwentyTimesAsLong) {
+  takes_ = milliseconds(100);
+  EXPECT_TRUE(Follows());
+  EXPECT_FALSE(Follows());
+  clock_.Advance(milliseconds(1'999));
+  EXPECT_FALSE(Follows());
+  clock_.Advance(milliseconds(1));
+  EXPECT_TRUE(Follows());
+  EXPECT_EQ(second_->GetAudit().processed, 4);
+}
+
+TEST_F(RankingPaceTest, WhoeverAsksForWhatIsStoredNowWaitsForNoPause) {
+  takes_ = milliseconds(100);
+  EXPECT_TRUE(Follows());
+  EXPECT_FALSE(Follows());
+  ASSERT_TRUE(second_->Refresh());
+  EXPECT_EQ(second_->GetAudit().processed, 2);
+}
+
+TEST_F(RankingPaceTest, AStepOfTheClockHoldsUpNoLoadForMoreThanAMinute) {
+  takes_ = std::chrono::hours(1);
+  EXPECT_TRUE(Follows());
+  clock_.Advance(std::chrono::minutes(1));
+  EXPECT_TRUE(Follows());
+  EXPECT_FALSE(Follows());
+  clock_.Advance(-std::chrono::hours(1));
+  EXPECT_TRUE(Follows());
+}
+
+TEST_F(RankingPaceTest, AfterAFailureItIsTriedAgainInSeconds) {
+  takes_ = std::chrono::seconds(10);
+  store_->fail_load = Error{Code::kUnavailable, "database_unavailable", "no answer"};
+  ASSERT_TRUE(first_->Count(std::array{Booking(1)}));
+  EXPECT_FALSE(second_->RefreshIfDue());
+  clock_.Advance(milliseconds(4'999));
+  EXPECT_TRUE(second_->RefreshIfDue());
+  EXPECT_EQ(second_->GetAudit().processed, 0) << "not yet";
+  clock_.Advance(milliseconds(1));
+  EXPECT_TRUE(Follows());
 }
 
 TEST_F(RankingRedisTest, AnEventThatAnotherProcessForgetsMeanwhileIsPassedOverAndHoldsUpNoOther) {
