@@ -54,7 +54,6 @@ TEST_F(ShowCancellation, EveryReservationEndsAndAllMoneyComesBackWhateverTheDead
   const std::string path = fmt::format("/v1/admin/shows/{}/cancel", show);
   const Reply begun = system_->Admin("POST", path, R"({"reason":"storm"})");
   ASSERT_TRUE(begun.status == 202 || begun.status == 200) << begun;
-  EXPECT_EQ(begun.number("total"), 6) << begun;
   ASSERT_TRUE(Eventually([&] { return Progress(show).at("state") == "done"; }, seconds(60)))
       << Progress(show);
   const Reply done = Progress(show);

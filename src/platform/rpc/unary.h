@@ -18,6 +18,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <grpcpp/client_context.h>
+#include <grpcpp/server_context.h>
 #include <grpcpp/support/server_callback.h>
 
 #include "platform/rpc/status.h"
@@ -106,6 +107,15 @@ asio::awaitable<Result<Response>> Call(asio::any_io_executor executor, OpenCalls
       initiate, asio::use_awaitable);
 }
 
+// Whether nobody waits for the call any more, as its deadline has passed or its caller has gone: then this
+// ends it.
+[[nodiscard]] inline bool EndIfLeft(const grpc::CallbackServerContext& context,
+                                    grpc::ServerUnaryReactor& reactor) {
+  if (!context.IsCancelled()) return false;
+  reactor.Finish({grpc::StatusCode::DEADLINE_EXCEEDED, "deadline_passed: nobody waits any more"});
+  return true;
+}
+
 // Answers a unary call with what `query` returns, run on `pool`, so that a store may block there and gRPC's
 // threads don't. What nobody waits for any more is not run.
 template <typename Response>
@@ -113,10 +123,7 @@ grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context, WorkerPoo
                                  std::function<Result<Response>()> query) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   pool.Post([context, reactor, response, query = std::move(query)] {
-    if (context->IsCancelled()) {  // its deadline has passed, or its caller has gone
-      reactor->Finish({grpc::StatusCode::DEADLINE_EXCEEDED, "deadline_passed: nobody waits any more"});
-      return;
-    }
+    if (EndIfLeft(*context, *reactor)) return;
     Result<Response> result = query();
     if (result) {
       *response = std::move(*result);

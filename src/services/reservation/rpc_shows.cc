@@ -1,6 +1,7 @@
 #include "services/reservation/rpc_shows.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include <boost/asio/co_spawn.hpp>
@@ -51,7 +52,9 @@ ShowRpc::~ShowRpc() { queries_.join(); }
 template <typename Response, typename Ask>
 grpc::ServerUnaryReactor* ShowRpc::Run(grpc::CallbackServerContext* context, Response* response, Ask ask) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  auto run = [](Ask asking, Response* out, grpc::ServerUnaryReactor* done) -> asio::awaitable<void> {
+  auto run = [](grpc::CallbackServerContext* caller, Ask asking, Response* out,
+                grpc::ServerUnaryReactor* done) -> asio::awaitable<void> {
+    if (rpc::EndIfLeft(*caller, *done)) co_return;
     auto answer = co_await asking();
     if (!answer) {
       done->Finish(rpc::ToStatus(answer.error()));
@@ -60,7 +63,7 @@ grpc::ServerUnaryReactor* ShowRpc::Run(grpc::CallbackServerContext* context, Res
     *out = *std::move(answer);
     done->Finish(grpc::Status::OK);
   };
-  asio::co_spawn(executor_, run(std::move(ask), response, reactor), asio::detached);
+  asio::co_spawn(executor_, run(context, std::move(ask), response, reactor), asio::detached);
   return reactor;
 }
 
@@ -79,15 +82,15 @@ grpc::ServerUnaryReactor* ShowRpc::CancelShow(grpc::CallbackServerContext* conte
 grpc::ServerUnaryReactor* ShowRpc::GetShowCancellation(grpc::CallbackServerContext* context,
                                                        const v1::GetShowCancellationRequest& request,
                                                        v1::ShowCancellation* response) {
-  return rpc::Answer<v1::ShowCancellation>(
-      context, queries_, response, [this, show_id = request.show_id()]() -> Result<v1::ShowCancellation> {
-        BOXOFFICE_ASSIGN(auto work, reader_.Work({show_id, WorkKind::kCancellation}));
-        if (!work) return Fail(Code::kNotFound, "show_not_cancelled", "nobody has cancelled that show");
-        if (work->cancellation.state == CancellationState::kRunning) {
-          BOXOFFICE_ASSIGN(work->cancellation.progress, CountProgress(reader_, show_id));
-        }
-        return ToProto(show_id, work->cancellation);
-      });
+  return Run(context, response,
+             [this, show_id = request.show_id()]() -> asio::awaitable<Result<v1::ShowCancellation>> {
+               auto found = co_await service_.CancellationOf(show_id);
+               if (!found) co_return std::unexpected(found.error());
+               if (!*found) {
+                 co_return Fail(Code::kNotFound, "show_not_cancelled", "nobody has cancelled that show");
+               }
+               co_return ToProto(show_id, **found);
+             });
 }
 
 Result<v1::WaitlistEntry> ShowRpc::WithBefore(const WaitlistEntry& entry) {
@@ -139,14 +142,30 @@ grpc::ServerUnaryReactor* ShowRpc::ListWaitlist(grpc::CallbackServerContext* con
         query.after_place = request.after_place();
         query.after_show_id = request.after_show_id();
         query.limit = request.limit() == 0 ? kDefaultPage : std::min(request.limit(), kMaxPage);
-        BOXOFFICE_ASSIGN(const WaitlistPage page, reader_.List(query));
-        v1::ListWaitlistResponse list;
-        for (const WaitlistEntry& entry : page.entries) {
-          BOXOFFICE_ASSIGN(*list.add_entries(), WithBefore(entry));
-        }
-        list.set_more(page.more);
-        return list;
+        return List(query);
       });
+}
+
+// Of all users of a show every place is there, in order: who is before the first that waits is counted, and
+// the others by going on from there.
+Result<v1::ListWaitlistResponse> ShowRpc::List(const WaitlistQuery& query) {
+  BOXOFFICE_ASSIGN(const WaitlistPage page, reader_.List(query));
+  const bool whole_show = query.show_id != 0 && query.user_id.empty();
+  v1::ListWaitlistResponse list;
+  std::optional<uint64_t> before;
+  for (const WaitlistEntry& entry : page.entries) {
+    if (before && entry.state == EntryState::kWaiting) {
+      v1::WaitlistEntry& told = *list.add_entries();
+      told = ToProto(entry);
+      told.set_before(*before);
+    } else {
+      BOXOFFICE_ASSIGN(*list.add_entries(), WithBefore(entry));
+      if (whole_show && entry.state == EntryState::kWaiting) before = list.entries().rbegin()->before();
+    }
+    if (before && IsOpen(entry.state)) before = std::min(*before + 1, kMaxBefore);
+  }
+  list.set_more(page.more);
+  return list;
 }
 
 }  // namespace boxoffice::reservation

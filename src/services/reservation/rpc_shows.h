@@ -11,8 +11,8 @@
 
 namespace boxoffice::reservation {
 
-// As RpcServer: what changes something runs on `executor`, queries on a pool of their own, so that a look at
-// a whole show holds nobody up.
+// As RpcServer: what changes something runs on `executor`, and so does what is counted once for all who ask
+// (CancellationOf); queries on a pool of their own.
 class ShowRpc {
  public:
   ShowRpc(asio::any_io_executor executor, ShowService& service, ShowReader& reader);
@@ -36,10 +36,11 @@ class ShowRpc {
                                          v1::ListWaitlistResponse* response);
 
  private:
-  // Answers with what `ask` returns, on the service's thread.
+  // Answers with what `ask` returns, on the service's thread. What nobody waits for any more does not begin.
   template <typename Response, typename Ask>
   grpc::ServerUnaryReactor* Run(grpc::CallbackServerContext* context, Response* response, Ask ask);
   [[nodiscard]] Result<v1::WaitlistEntry> WithBefore(const WaitlistEntry& entry);
+  [[nodiscard]] Result<v1::ListWaitlistResponse> List(const WaitlistQuery& query);
 
   asio::any_io_executor executor_;
   ShowService& service_;

@@ -18,6 +18,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <gmock/gmock.h>
 
 #include "services/reservation/saga/testing_saga.h"
 #include "services/reservation/store_show_sqlite.h"
@@ -63,15 +64,19 @@ class CountingReader final : public ShowReader {
   }
   Result<Page> OfShow(int64_t show_id, std::span<const State> states, ReservationId after,
                       uint32_t limit) override {
-    if (came_late && std::ranges::find(states, State::kCancelled) != states.end()) {
-      return Page{.reservations = {*came_late}, .more = false};
+    if (std::ranges::find(states, State::kCancelled) != states.end()) {  // all are counted
+      ++counted_pages;
+      if (endless) return Page{.reservations = std::vector<Reservation>(1), .more = true};
+      if (came_late) return Page{.reservations = {*came_late}, .more = false};
     }
     if (of_show.empty() || after != ReservationId()) return reader_->OfShow(show_id, states, after, limit);
     return Page{.reservations = of_show, .more = false};
   }
   std::atomic<size_t> places = 0;
-  std::vector<Reservation> of_show;      // empty: as the store has it. Set while nobody reads
-  std::optional<Reservation> came_late;  // none of those to be ended, and there when all are counted
+  std::atomic<size_t> counted_pages = 0;  // of a cancelled show's reservations
+  std::atomic<bool> endless = false;      // such a count comes to no end
+  std::vector<Reservation> of_show;       // empty: as the store has it. Set while nobody reads
+  std::optional<Reservation> came_late;   // none of those to be ended, and there when all are counted
 
  private:
   Result<WaitlistPage> Counted(Result<WaitlistPage> page) {
@@ -123,28 +128,26 @@ class TwoSeats final : public Shows {
   bool show_is_away = false;
   bool map_is_away = false;
   size_t looks = 0;
+  size_t asked = 0;                   // for the show
   std::set<int64_t> cancelled;        // shows
   std::optional<Error> cancel_error;  // what is said instead
-  std::optional<int64_t> hangs;       // whoever cancels this show hears nothing, for so long
-  bool waits = false;                 // somebody does
+  std::optional<int64_t> hangs;  // whoever cancels this show, or sees its seats, hears nothing, for so long
+  bool waits = false;            // somebody has
   asio::awaitable<Result<ShowView>> Get(int64_t) override {
+    ++asked;
     if (show_is_away) co_return Silence();
     co_return view;
   }
   asio::awaitable<Result<void>> Cancel(int64_t show_id) override {
     if (cancel_error) co_return std::unexpected(*cancel_error);
     cancelled.insert(show_id);
-    while (hangs == show_id) {
-      waits = true;
-      asio::steady_timer again(co_await asio::this_coro::executor, milliseconds(1));
-      co_await again.async_wait(asio::use_awaitable);
-    }
-    waits = false;
+    co_await Hang(show_id);
     co_return Result<void>();
   }
-  asio::awaitable<Result<Hall>> SeeSeats(int64_t) override {
+  asio::awaitable<Result<Hall>> SeeSeats(int64_t show_id) override {
     ++looks;
     if (map_is_away) co_return Silence();
+    co_await Hang(show_id);
     Hall hall;
     hall.seats = std::make_shared<const std::vector<HallSeat>>(
         std::vector<HallSeat>{{"Floor", "A", 60}, {"Floor", "B", 40}});
@@ -157,6 +160,13 @@ class TwoSeats final : public Shows {
   }
 
  private:
+  asio::awaitable<void> Hang(int64_t show_id) {
+    while (hangs == show_id) {
+      waits = true;
+      asio::steady_timer again(co_await asio::this_coro::executor, milliseconds(1));
+      co_await again.async_wait(asio::use_awaitable);
+    }
+  }
   static std::unexpected<Error> Silence() { return Fail(Code::kUnknown, "timeout", "late"); }
   const World& world_;
 };
@@ -464,6 +474,41 @@ TEST_F(ShowServiceTest, WhoWaitsBehindAllThatALookReadsAtOnceIsToldTooThatTheSho
   service_->StartWorking();
   EXPECT_TRUE(RunUntil([this] { return OpenPlaces() == 0; })) << OpenPlaces() << " wait for nothing";
   StopWorking();
+}
+
+TEST_F(ShowServiceTest, HoweverManyJoinAtOnceTheSeatsAreLookedAtOnce) {
+  shows_.hangs = kShow;
+  std::vector<uint64_t> places;
+  for (const char* const user : {"ann", "ben", "cho"}) {
+    JoinWaitlist command{kShow, user, {}};
+    command.wish.best_count = 1;
+    asio::co_spawn(io_, service_->Join(std::move(command)), [&](const std::exception_ptr&, auto joined) {
+      places.push_back(joined.value_or(WaitlistEntry()).place);
+    });
+  }
+  ASSERT_TRUE(RunUntil([this] { return shows_.asked == 3; }));
+  shows_.hangs.reset();
+  ASSERT_TRUE(RunUntil([&] { return places.size() == 3; }));
+  EXPECT_THAT(places, ::testing::UnorderedElementsAre(1, 2, 3));
+  EXPECT_EQ(shows_.looks, 1);
+}
+
+TEST_F(ShowServiceTest, AShowsReservationsAreCountedOnceForAllWhoAskHowFarItIsAndNobodyWaitsForThat) {
+  ASSERT_TRUE(Cancel());
+  EXPECT_EQ(reader_.counted_pages, 0) << "who cancels it is answered before";
+  reader_.endless = true;
+  std::vector<uint64_t> waiting;
+  for (int i = 0; i < 3; ++i) {
+    asio::co_spawn(io_, service_->CancellationOf(kShow), [&](const std::exception_ptr&, auto told) {
+      waiting.push_back(told.value_or(std::nullopt).value_or(Cancellation()).progress.waiting);
+    });
+  }
+  ASSERT_TRUE(RunUntil([this] { return reader_.counted_pages > 3; }));
+  EXPECT_TRUE(Join("mina")) << "she waits for a page, not for the whole count";
+  EXPECT_TRUE(waiting.empty());
+  reader_.endless = false;
+  ASSERT_TRUE(RunUntil([&] { return waiting.size() == 3; }));
+  EXPECT_THAT(waiting, ::testing::Each(reader_.counted_pages - 1)) << "one of each page but the last";
 }
 
 // Nobody would hear of it otherwise: the cancellation goes on for ever, and nothing is counted.

@@ -45,6 +45,8 @@ struct WaitlistPage {
   std::vector<WaitlistEntry> entries;
   bool more = false;
 };
+// How many wait before a place is counted so far: it may be that many, or more.
+inline constexpr uint64_t kMaxBefore = 1'000;
 // Of those who wait (IsWaiting): who wishes for the number, section and category of one of `wishes`, and
 // pays its max_price or more.
 struct WishQuery {
@@ -67,7 +69,7 @@ class ShowReader {
   [[nodiscard]] virtual Result<std::vector<SeatChoice>> Wishes(int64_t show_id, uint32_t limit) = 0;
   // By place. Whoever wishes for something else is not read on the way.
   [[nodiscard]] virtual Result<WaitlistPage> ListByWish(const WishQuery& query) = 0;
-  // How many with an earlier place wait or have an offer.
+  // How many with an earlier place wait or have an offer; kMaxBefore: so many or more.
   [[nodiscard]] virtual Result<uint64_t> CountBefore(int64_t show_id, uint64_t place) = 0;
   // The show's reservations in one of these states, by id.
   [[nodiscard]] virtual Result<Page> OfShow(int64_t show_id, std::span<const State> states,

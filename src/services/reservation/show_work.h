@@ -46,7 +46,7 @@ struct Cancellation {
   Timestamp started_at{};
   Timestamp closed_at{};          // when the seat service had ended its sale; zero: not yet
   Timestamp finished_at{};        // zero: it runs
-  CancellationProgress progress;  // once it is done; before that it is counted when somebody asks
+  CancellationProgress progress;  // once it is done; before that it is counted where somebody asks for it
   std::string last_error;         // why it waits; empty: it does not
   bool operator==(const Cancellation&) const = default;
 };

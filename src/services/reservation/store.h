@@ -52,8 +52,10 @@ struct Page {
   // Of List, with `more`: the next page is of those before it.
   std::optional<ReservationId> next_before;
 };
-// So many of one user's reservations are looked at for a page, at most, however many that user has made.
+// So many of one user's reservations, or of a show's, are looked at for a page, at most, however many there
+// are.
 inline constexpr uint32_t kMaxLookedAt = 1'000;
+inline constexpr uint32_t kMaxLookedAtOfShow = 10'000;
 
 // How many sagas have not ended, of those that are alike.
 struct SagaCount {
@@ -69,8 +71,8 @@ class Reader {
   virtual ~Reader() = default;
   // nullopt: there is none.
   [[nodiscard]] virtual Result<std::optional<Reservation>> Get(ReservationId id) = 0;
-  // Newest first. Of one user and of one state or show, a page may be short or empty and have a next one
-  // (kMaxLookedAt).
+  // Newest first. Of one user and of one state or show, and of a show and of one state, a page may be short
+  // or empty and have a next one (kMaxLookedAt, kMaxLookedAtOfShow).
   [[nodiscard]] virtual Result<Page> List(const ListQuery& query) = 0;
   // Reservations whose saga has this status (nullopt: running or parked), by id.
   [[nodiscard]] virtual Result<Page> ListSagas(std::optional<SagaStatus> status, ReservationId after,

@@ -393,13 +393,17 @@ class PostgresReader final : public Reader {
   }
 
  private:
-  // The last of those that a list looks at, where they are kMaxLookedAt.
+  // The last of those that a list looks at, where they are MaxLookedAt.
   Result<std::optional<ReservationId>> CutOf(const ListQuery& query, const IdRange& range) {
-    if (!IsLookedThrough(query)) return std::nullopt;
-    BOXOFFICE_ASSIGN(const auto rows,
-                     reader_.ReadOne("SELECT id FROM reservation WHERE user_id = $1 AND id < $2 AND id >= $3 "
-                                     "ORDER BY id DESC LIMIT 1 OFFSET $4",
-                                     query.user_id, range.before, range.from, int64_t{kMaxLookedAt} - 1));
+    const int64_t looked_at = MaxLookedAt(query);
+    if (looked_at == 0) return std::nullopt;
+    const auto cut_where = [&](const std::string& is_one, const auto& of) {
+      return reader_.ReadOne("SELECT id FROM reservation WHERE " + is_one +
+                                 " AND id < $2 AND id >= $3 ORDER BY id DESC LIMIT 1 OFFSET $4",
+                             of, range.before, range.from, looked_at - 1);
+    };
+    BOXOFFICE_ASSIGN(const auto rows, query.user_id.empty() ? cut_where("show_id = $1", query.show_id)
+                                                            : cut_where("user_id = $1", query.user_id));
     if (rows.empty()) return std::nullopt;
     return rows[0].Id<ReservationId>(0);
   }

@@ -338,6 +338,7 @@ TEST_F(ReplicasTest, ReadersWalkAlongIndexes) {
     EXPECT_EQ(reader.List({.user_id = "buyer"})->reservations.size(), 1);
     EXPECT_EQ(reader.List({.user_id = "buyer", .show_id = 7})->reservations.size(), 1);
     EXPECT_EQ(reader.List({.show_id = 7})->reservations.size(), 1);
+    EXPECT_EQ(reader.List({.state = State::kCancelled, .show_id = 7})->reservations.size(), 0);
     EXPECT_EQ(reader.Scan(ReservationId(), 10)->reservations.size(), 1);
     const PostgresShowStores shows = OpenPostgresShows(config_).value();
     constexpr std::array kHeld{State::kHeld};

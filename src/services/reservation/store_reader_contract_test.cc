@@ -148,6 +148,34 @@ TEST_P(ReaderContractTest, APageLooksAtAThousandOfAUsersReservationsAndTheNextGo
       << "an operator's search by its index";
 }
 
+// An operator looks for one of a big show, and buyers' own reservations are read along the same way.
+TEST_P(ReaderContractTest, APageLooksAtTenThousandOfAShowsReservationsForAStateAndTheNextGoesOnBehindThem) {
+  std::vector<Change> changes;
+  for (uint32_t i = 0; i < kMaxLookedAtOfShow + 1; ++i) {
+    Reservation r;
+    r.id = ReservationId::Make(kNow + milliseconds(i), random_);
+    r.user_id = "buyer";
+    r.show_id = 2;
+    r.state = i == 0 ? State::kCancelled : State::kConfirmed;
+    r.saga.status = SagaStatus::kDone;
+    r.version = 1;
+    changes.push_back(Insert(r));
+  }
+  ASSERT_TRUE(opened_.store->Save(changes));
+  ListQuery query{.state = State::kCancelled, .show_id = 2};
+  const Page newest = opened_.reader->List(query).value();
+  EXPECT_THAT(newest.reservations, ElementsAre()) << "ten thousand hold none";
+  EXPECT_TRUE(newest.more);
+  query.before = newest.next_before;
+  const Page last = opened_.reader->List(query).value();
+  EXPECT_THAT(last.reservations, ElementsAre(*changes[0].reservation));
+  EXPECT_FALSE(last.more);
+  query.show_id = 0;
+  query.before.reset();
+  EXPECT_THAT(opened_.reader->List(query)->reservations, ElementsAre(*changes[0].reservation))
+      << "of all shows, by its index";
+}
+
 TEST_P(ReaderContractTest, ListsByTheTimeOfMakingAndByEveryState) {
   Reader* const reader = opened_.reader.get();
   std::vector<Reservation> made;

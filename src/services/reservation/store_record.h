@@ -39,9 +39,11 @@ struct IdRange {
   ReservationId before;
 };
 [[nodiscard]] IdRange RangeOf(const ListQuery& query);
-// Whether the range has to be cut where kMaxLookedAt of the user's reservations end.
-[[nodiscard]] inline bool IsLookedThrough(const ListQuery& query) {
-  return !query.user_id.empty() && (query.state || query.show_id != 0);
+// Of how many of the user's reservations, or else of the show's, the range has to be cut at the end; 0: all
+// that the list walks along belong to it.
+[[nodiscard]] inline uint32_t MaxLookedAt(const ListQuery& query) {
+  if (!query.user_id.empty()) return query.state || query.show_id != 0 ? kMaxLookedAt : 0;
+  return query.state && query.show_id != 0 ? kMaxLookedAtOfShow : 0;
 }
 // Of the rows that were found: says where the next page begins. `cut`: where the look has ended, if the range
 // went on.

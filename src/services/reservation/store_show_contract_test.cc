@@ -221,6 +221,14 @@ TEST_P(ShowStoreContract, WaitlistsAreReadByShowAndByUser) {
   EXPECT_EQ(reader().CountBefore(7, 1).value(), 0);
 }
 
+TEST_P(ShowStoreContract, WhoIsBeforeAPlaceIsCountedToAThousand) {
+  std::vector<WaitlistEntry> entries;
+  for (uint64_t place = 1; place <= kMaxBefore + 2; ++place) entries.push_back(Waiting(place, Wish(1)));
+  ASSERT_TRUE(Insert({}, std::move(entries)));
+  EXPECT_EQ(reader().CountBefore(7, kMaxBefore).value(), kMaxBefore - 1);
+  EXPECT_EQ(reader().CountBefore(7, kMaxBefore + 2).value(), kMaxBefore) << "or more";
+}
+
 TEST_P(ShowStoreContract, EachWishIsToldOnceAtTheHighestPriceOfThoseWhoWait) {
   WaitlistEntry sought = Waiting(7, Wish(8, "", "", 0));
   sought.reservation = ReservationId::Make(kNow, random_);

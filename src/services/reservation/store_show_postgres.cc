@@ -192,9 +192,9 @@ class PostgresShowReader final : public ShowReader {
 
   Result<uint64_t> CountBefore(int64_t show_id, uint64_t place) override {
     BOXOFFICE_ASSIGN(const auto rows,
-                     reader_.ReadOne("SELECT count(*) FROM waitlist WHERE show_id = $1 AND place < $2 "
-                                     "AND state < 3",
-                                     show_id, place));
+                     reader_.ReadOne("SELECT count(*) FROM (SELECT 1 FROM waitlist WHERE show_id = $1 "
+                                     "AND place < $2 AND state < 3 LIMIT $3) f",
+                                     show_id, place, kMaxBefore));
     return static_cast<uint64_t>(rows[0].Int(0));
   }
 

@@ -244,9 +244,10 @@ Result<WaitlistPage> SqliteShowReader::ListByWish(const WishQuery& query) {
 
 Result<uint64_t> SqliteShowReader::CountBefore(int64_t show_id, uint64_t place) {
   const std::scoped_lock lock(mutex_);
-  sql::Statement count =
-      database_.Prepare("SELECT count(*) FROM waitlist WHERE show_id = ?1 AND place < ?2 AND state < 3");
-  BOXOFFICE_TRY(count.Bind(show_id, place).Step());
+  sql::Statement count = database_.Prepare(
+      "SELECT count(*) FROM (SELECT 1 FROM waitlist WHERE show_id = ?1 AND place < ?2 "
+      "AND state < 3 LIMIT ?3)");
+  BOXOFFICE_TRY(count.Bind(show_id, place, kMaxBefore).Step());
   return static_cast<uint64_t>(count.Int(0));
 }
 

@@ -224,14 +224,21 @@ Result<std::optional<Reservation>> SqliteReader::Get(ReservationId id) {
   return std::move(page.reservations.front());
 }
 
-// The last of those that a list looks at, where they are kMaxLookedAt; the index has all that this takes.
+// The last of those that a list looks at, where they are MaxLookedAt; the index has all that this takes.
 Result<std::optional<ReservationId>> SqliteReader::CutOf(const ListQuery& query, const IdRange& range) {
-  if (!IsLookedThrough(query)) return std::nullopt;
-  sql::Statement select = database_.Prepare(
-      fmt::format("SELECT id FROM reservation INDEXED BY reservation_user WHERE id < ?1 AND id >= ?2 "
-                  "AND user_id = ?3 ORDER BY id DESC LIMIT 1 OFFSET {}",
-                  kMaxLookedAt - 1));
-  BOXOFFICE_ASSIGN(const bool found, select.Bind(range.before, range.from, query.user_id).Step());
+  const uint32_t looked_at = MaxLookedAt(query);
+  if (looked_at == 0) return std::nullopt;
+  const bool by_user = !query.user_id.empty();
+  sql::Statement select = database_.Prepare(fmt::format(
+      "SELECT id FROM reservation INDEXED BY {} WHERE id < ?1 AND id >= ?2 AND {} = ?3 "
+      "ORDER BY id DESC LIMIT 1 OFFSET {}",
+      by_user ? "reservation_user" : "reservation_show", by_user ? "user_id" : "show_id", looked_at - 1));
+  if (by_user) {
+    select.Bind(range.before, range.from, query.user_id);
+  } else {
+    select.Bind(range.before, range.from, query.show_id);
+  }
+  BOXOFFICE_ASSIGN(const bool found, select.Step());
   if (!found) return std::nullopt;
   return select.Id<ReservationId>(0);
 }
@@ -243,8 +250,13 @@ Result<Page> SqliteReader::List(const ListQuery& query) {
   if (cut) range.from = *cut;
   const bool by_user = !query.user_id.empty();
   // The other indexes lead to everybody's.
-  std::string sql = fmt::format("SELECT record FROM reservation {} WHERE id < ?1 AND id >= ?2",
-                                by_user ? "INDEXED BY reservation_user" : "");
+  std::string_view index;
+  if (by_user) {
+    index = "INDEXED BY reservation_user";
+  } else if (query.show_id != 0) {
+    index = "INDEXED BY reservation_show";
+  }
+  std::string sql = fmt::format("SELECT record FROM reservation {} WHERE id < ?1 AND id >= ?2", index);
   if (by_user) sql += " AND user_id = ?3";
   if (query.state) sql += " AND " + StateCondition(*query.state, by_user);
   if (query.show_id != 0) sql += fmt::format(" AND show_id = {}", query.show_id);

@@ -34,11 +34,18 @@ FreeSeats::FreeSeats(const Hall& hall) : hall_(hall) {
     ++count_;
     mark_ ^= MarkOf(i);
     const HallSeat& seat = (*hall_.seats)[i];
-    if (!seat.ordinary) continue;
     const Kind kind{seat.section, seat.category, seat.price};
     if (last == kinds_.end() || last->first != kind) last = kinds_.try_emplace(kind, 0).first;
-    ++last->second;
+    if (seat.ordinary) ++last->second;
   }
+}
+
+bool FreeSeats::HasSection(std::string_view name) const {
+  return std::ranges::any_of(kinds_, [name](const auto& of) { return std::get<0>(of.first) == name; });
+}
+
+bool FreeSeats::HasCategory(std::string_view name) const {
+  return std::ranges::any_of(kinds_, [name](const auto& of) { return std::get<1>(of.first) == name; });
 }
 
 bool FreeSeats::Fits(const Kind& kind, const SeatChoice& wish) {
@@ -94,7 +101,10 @@ void FreeSeats::Take(std::span<const Seat> seats) {
   }
 }
 
-std::optional<Error> CheckWish(const SeatChoice& wish, const ShowView& show, const Hall& hall) {
+HallCounts::HallCounts(const Hall& hall)
+    : all({hall.seats, std::vector<bool>(hall.seats->size(), true)}), free(hall) {}
+
+std::optional<Error> CheckWish(const SeatChoice& wish, const ShowView& show, const HallCounts& hall) {
   const auto refuse = [](Code code, std::string_view reason, std::string detail) {
     return Error{code, std::string(reason), std::move(detail)};
   };
@@ -105,16 +115,11 @@ std::optional<Error> CheckWish(const SeatChoice& wish, const ShowView& show, con
   if (show.phase != ShowPhase::kOnSale && show.phase != ShowPhase::kSoldOut) {
     return refuse(Code::kConflict, "show_not_on_sale", "one waits for seats of a show that is on sale");
   }
-  const auto& seats = *hall.seats;
-  const bool section_known =
-      wish.section.empty() || std::ranges::find(seats, wish.section, &HallSeat::section) != seats.end();
-  if (!section_known) {
+  if (!wish.section.empty() && !hall.all.HasSection(wish.section)) {
     return refuse(Code::kInvalidArgument, "section_unknown",
                   fmt::format("the show has no section {}", wish.section));
   }
-  const bool category_known =
-      wish.category.empty() || std::ranges::find(seats, wish.category, &HallSeat::category) != seats.end();
-  if (!category_known) {
+  if (!wish.category.empty() && !hall.all.HasCategory(wish.category)) {
     return refuse(Code::kInvalidArgument, "category_unknown",
                   fmt::format("the show has no category {}", wish.category));
   }
@@ -122,16 +127,14 @@ std::optional<Error> CheckWish(const SeatChoice& wish, const ShowView& show, con
     return refuse(Code::kConflict, "seat_limit",
                   fmt::format("a buyer can have {} seats of this show", show.seat_limit));
   }
-  const FreeSeats all({hall.seats, std::vector<bool>(seats.size(), true)});
-  if (!all.CanServe(wish)) {
+  if (!hall.all.CanServe(wish)) {
     return refuse(Code::kConflict, "not_enough_seats",
-                  fmt::format("the show has {} seats like that", all.Count(wish)));
+                  fmt::format("the show has {} seats like that", hall.all.Count(wish)));
   }
   if (show.waitlist_first) return std::nullopt;
-  const FreeSeats free(hall);
-  if (free.CanServe(wish)) {
+  if (hall.free.CanServe(wish)) {
     return refuse(Code::kConflict, "not_sold_out",
-                  fmt::format("{} seats for that are free: buy them now", free.Count(wish)));
+                  fmt::format("{} seats for that are free: buy them now", hall.free.Count(wish)));
   }
   return std::nullopt;
 }

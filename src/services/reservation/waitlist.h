@@ -51,6 +51,8 @@ class FreeSeats {
 
   // Not even seats for wheelchairs.
   [[nodiscard]] bool none() const { return count_ == 0; }
+  [[nodiscard]] bool HasSection(std::string_view name) const;
+  [[nodiscard]] bool HasCategory(std::string_view name) const;
   // How many fit the wish.
   [[nodiscard]] size_t Count(const SeatChoice& wish) const;
   // Whether the wish can be met now: as many seats that fit it are free as are wished for.
@@ -72,15 +74,23 @@ class FreeSeats {
   // Of the dearest seat where the wish is met by the cheapest; nullopt: it can't be.
   [[nodiscard]] std::optional<int64_t> LeastPrice(const SeatChoice& wish) const;
   Hall hall_;
-  std::map<Kind, size_t> kinds_;  // of ordinary seats: how many are free. Views into hall_.seats
+  std::map<Kind, size_t> kinds_;  // how many of them are ordinary. Views into hall_.seats
   size_t count_ = 0;              // of all
   uint64_t mark_ = 0;
+};
+
+// The seats of a hall, counted once for all who want to wait for some of them.
+struct HallCounts {
+  explicit HallCounts(const Hall& hall);
+  FreeSeats all;  // as if they were free
+  FreeSeats free;
 };
 
 // Why nobody can wait for that; nullopt: one can. no_seats, too_many_seats, seat_limit, section_unknown,
 // category_unknown, not_enough_seats (were all free, they would not do), show_not_on_sale, show_cancelled,
 // not_sold_out.
-[[nodiscard]] std::optional<Error> CheckWish(const SeatChoice& wish, const ShowView& show, const Hall& hall);
+[[nodiscard]] std::optional<Error> CheckWish(const SeatChoice& wish, const ShowView& show,
+                                             const HallCounts& hall);
 
 // What a show that is over means for who waits: why each place ends; empty: it goes on.
 [[nodiscard]] std::string_view EndOfWaiting(ShowPhase phase);

@@ -38,7 +38,7 @@ WaitlistEntry Entry(SeatChoice wish) {
 size_t CountFree(const Hall& hall, const SeatChoice& wish) { return FreeSeats(hall).Count(wish); }
 
 std::string RefusalOf(const SeatChoice& wish, const ShowView& show, const Hall& hall) {
-  const auto refused = CheckWish(wish, show, hall);
+  const auto refused = CheckWish(wish, show, HallCounts(hall));
   return refused ? refused->reason : "";
 }
 
@@ -95,6 +95,14 @@ TEST(WaitlistTest, WishesThatCanNeverBeMetAreRefused) {
     EXPECT_EQ(RefusalOf(Wish(1, "", "", 99), show, kNoneFree), "not_enough_seats") << "none is so cheap";
     EXPECT_EQ(RefusalOf(Wish(1, "", "", 100), show, kNoneFree), "");
   }
+}
+
+TEST(WaitlistTest, ASectionOfSeatsForWheelchairsAloneIsKnownThoughItHasTooFewForWhoeverWaits) {
+  const auto seats = std::make_shared<const std::vector<HallSeat>>(
+      std::vector<HallSeat>{{"Floor", "A", 200, true}, {"Ramp", "B", 200, false}});
+  const Hall hall{seats, {false, false}};
+  EXPECT_EQ(RefusalOf(Wish(1, "Ramp"), {}, hall), "not_enough_seats");
+  EXPECT_EQ(RefusalOf(Wish(1, "", "B"), {}, hall), "not_enough_seats");
 }
 
 TEST(WaitlistTest, OneWaitsForShowsOnSaleOnly) {

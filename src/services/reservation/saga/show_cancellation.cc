@@ -25,14 +25,19 @@ constexpr std::array kCounted = {State::kHeld,         State::kConfirming, State
 
 }  // namespace
 
-Result<CancellationProgress> CountProgress(ShowReader& reader, int64_t show_id) {
+asio::awaitable<Result<CancellationProgress>> ShowService::CountProgress(int64_t show_id) {
   CancellationProgress progress;
   ReservationId after;
-  while (true) {
-    BOXOFFICE_ASSIGN(const Page page, reader.OfShow(show_id, kCounted, after, kPage));
+  auto count_page = [&]() -> Result<bool> {
+    BOXOFFICE_ASSIGN(const Page page, reader_.OfShow(show_id, kCounted, after, kPage));
     for (const Reservation& reservation : page.reservations) CountReservation(progress, reservation);
-    if (!page.more) return progress;
-    after = page.reservations.back().id;
+    if (page.more) after = page.reservations.back().id;
+    return page.more;
+  };
+  while (true) {
+    auto more = co_await ReadOn(readers_, count_page);
+    if (!more) co_return std::unexpected(more.error());
+    if (!*more) co_return progress;
   }
 }
 
@@ -82,8 +87,7 @@ asio::awaitable<Result<ShowWork>> ShowService::RunCancellation(ShowWork work, Le
     work.due_at = clock_.Now() + (ended_any ? milliseconds(0) : config_.poll_every);
     co_return work;
   }
-  auto count = [&] { return CountProgress(reader_, show_id); };
-  auto progress = co_await ReadOn(readers_, count);
+  auto progress = co_await CountProgress(show_id);
   if (!progress) co_return std::unexpected(progress.error());
   cancellation.progress = *std::move(progress);
   // Whoever has come since that pass is just being refused, and nobody waits for them.

@@ -36,6 +36,8 @@ ShowService::ShowService(ShowServiceConfig config, asio::any_io_executor executo
       inbox_(executor),
       scan_timer_(executor),
       renew_timer_(executor),
+      seats_(executor, clock),
+      progress_(executor, clock),
       rounds_(metrics.GetCounter("boxoffice_show_work_rounds_total",
                                  "Rounds of work on cancelled shows and waitlists")),
       failed_rounds_(metrics.GetCounter("boxoffice_show_work_failed_total",
@@ -112,10 +114,22 @@ asio::awaitable<Result<Cancellation>> ShowService::Cancel(BeginCancellation comm
   // Its first round may have to wait for others, and nothing is sold meanwhile. That round asks again, and
   // goes by what it is answered.
   if (cancellation.closed_at == Timestamp()) (void)co_await shows_.Cancel(show_id);
-  auto count = [this, show_id] { return CountProgress(reader_, show_id); };
-  auto progress = co_await ReadOn(readers_, count);
-  if (!progress) co_return std::unexpected(progress.error());
-  cancellation.progress = *std::move(progress);
+  co_return cancellation;
+}
+
+asio::awaitable<Result<std::optional<Cancellation>>> ShowService::CancellationOf(int64_t show_id) {
+  auto read = [this, show_id] { return reader_.Work({show_id, WorkKind::kCancellation}); };
+  auto work = co_await ReadOn(readers_, read);
+  if (!work) co_return std::unexpected(work.error());
+  std::optional<Cancellation> cancellation;
+  if (!*work) co_return cancellation;
+  cancellation = std::move((*work)->cancellation);
+  if (cancellation->state == CancellationState::kRunning) {
+    auto count = [this, show_id] { return CountProgress(show_id); };
+    auto progress = co_await progress_.Get(show_id, count);
+    if (!progress) co_return std::unexpected(progress.error());
+    cancellation->progress = *std::move(progress);
+  }
   co_return cancellation;
 }
 
@@ -147,6 +161,12 @@ asio::awaitable<Result<std::optional<WaitlistEntry>>> ShowService::EndOf(Waitlis
   co_return ended;
 }
 
+asio::awaitable<Result<ShowService::Counts>> ShowService::CountSeats(int64_t show_id) {
+  auto hall = co_await shows_.SeeSeats(show_id);
+  if (!hall) co_return std::unexpected(hall.error());
+  co_return std::make_shared<const HallCounts>(*hall);
+}
+
 asio::awaitable<Result<WaitlistEntry>> ShowService::Join(JoinWaitlist command) {
   auto known = co_await OpenPlaceOf(command.show_id, command.user_id);
   if (!known) co_return std::unexpected(known.error());
@@ -158,9 +178,10 @@ asio::awaitable<Result<WaitlistEntry>> ShowService::Join(JoinWaitlist command) {
   if (known->entries.empty() || command.ended) {
     auto show = co_await shows_.Get(command.show_id);
     if (!show) co_return std::unexpected(ErrorOfSeat(show.error()));
-    auto hall = co_await shows_.SeeSeats(command.show_id);
+    auto count = [this, show_id = command.show_id] { return CountSeats(show_id); };
+    auto hall = co_await seats_.Get(command.show_id, count);
     if (!hall) co_return std::unexpected(ErrorOfSeat(hall.error()));
-    if (auto refused = CheckWish(command.wish, *show, *hall)) co_return std::unexpected(*std::move(refused));
+    if (auto refused = CheckWish(command.wish, *show, **hall)) co_return std::unexpected(*std::move(refused));
   }
   ShowCommand join = std::move(command);
   auto outcome = co_await Write(std::move(join));

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,7 @@
 #include "platform/batch/execute.h"
 #include "platform/batch/executor.h"
 #include "platform/obs/metrics.h"
+#include "services/reservation/saga/shared_looks.h"
 #include "services/reservation/saga/shows.h"
 #include "services/reservation/service.h"
 #include "services/reservation/show_book.h"
@@ -53,12 +55,16 @@ class ShowService {
   ~ShowService();
 
   // Writes the intent, asks once that the sale ends, and answers; the rest is done in the background, also
-  // where the seat service did not hear of it. Again: the same cancellation.
+  // where the seat service did not hear of it. Again: the same cancellation. What it has done is not counted
+  // for that: while it runs, its progress is empty.
   // Errors: show_not_found, show_state (the show has begun), seat_unavailable.
   asio::awaitable<Result<Cancellation>> Cancel(BeginCancellation command);
+  // With its progress, as SharedLooks counts it while it runs. nullopt: nobody has cancelled the show.
+  asio::awaitable<Result<std::optional<Cancellation>>> CancellationOf(int64_t show_id);
   // Whoever's offer has ended has no place any more, also before the next look says so. While it is ending
-  // (IsEnding), nobody knows: waitlist_offer_ending (kUnavailable).
-  // Errors: as CheckWish; show_not_found, waitlist_other_wish, waitlist_offer_ending, seat_unavailable.
+  // (IsEnding), nobody knows: waitlist_offer_ending (kUnavailable). Its seats are looked at as by
+  // SharedLooks. Errors: as CheckWish; show_not_found, waitlist_other_wish, waitlist_offer_ending,
+  // seat_unavailable.
   asio::awaitable<Result<WaitlistEntry>> Join(JoinWaitlist command);
   // Likewise. Errors: not_on_waitlist, waitlist_offered, waitlist_offer_ending.
   asio::awaitable<Result<WaitlistEntry>> Leave(LeaveWaitlist command);
@@ -80,6 +86,8 @@ class ShowService {
   asio::awaitable<Result<ShowOutcome>> Write(ShowCommand command);
   // At most one.
   asio::awaitable<Result<WaitlistPage>> OpenPlaceOf(int64_t show_id, std::string user_id);
+  using Counts = std::shared_ptr<const HallCounts>;
+  asio::awaitable<Result<Counts>> CountSeats(int64_t show_id);
   // As its offer's end leaves the place; none: it is open. Errors: waitlist_offer_ending.
   asio::awaitable<Result<std::optional<WaitlistEntry>>> EndOf(WaitlistEntry entry);
   using Outcomes = std::vector<std::optional<ShowOutcome>>;
@@ -97,6 +105,9 @@ class ShowService {
   // One pass over the show's reservations. The work as it shall be kept.
   asio::awaitable<Result<ShowWork>> RunCancellation(ShowWork work, Lent lease);
   asio::awaitable<Result<bool>> EndAll(std::vector<Reservation> reservations, Lent lease);
+  // What the cancellation has done so far, by a look at all the show's reservations: a page at a time, so
+  // that others' reads come in between.
+  asio::awaitable<Result<CancellationProgress>> CountProgress(int64_t show_id);
 
   // One look at the waitlist: see show_waitlist.cc.
   struct Round;
@@ -135,12 +146,11 @@ class ShowService {
   bool working_ = false;
   bool claiming_ = false;
   RefusalNotes refused_;
+  SharedLooks<Counts> seats_;
+  SharedLooks<CancellationProgress> progress_;
   std::map<WorkKey, Lent> running_;
   obs::Counter& rounds_;
   obs::Counter& failed_rounds_;
 };
-
-// What the cancellation of a show has done so far, by a look at all its reservations. Blocks.
-[[nodiscard]] Result<CancellationProgress> CountProgress(ShowReader& reader, int64_t show_id);
 
 }  // namespace boxoffice::reservation
