@@ -12,22 +12,31 @@ namespace {
 using http::Request;
 using http::Response;
 
-asio::awaitable<Response> ListConcerts(Edge& edge, Request& request, bool drafts) {
+asio::awaitable<Response> ListConcerts(Edge& edge, Request& request) {
+  const Result<NumberedPage> page = ReadNumberedPage(request, "concerts");
+  if (!page) co_return FailureResponse(page.error());
+  Result<ConcertPages::Page> list = co_await edge.concert_pages.Get(*page, request.traceparent());
+  if (!list) co_return ServiceFailure(list.error());
+  Response response;
+  response.content_type = "application/json";
+  response.headers.Add("ETag", list->etag);
+  response.shared_body = std::move(list->body);
+  co_return response;
+}
+
+// Asked for each time, so that operators see at once what they have changed.
+asio::awaitable<Response> ListAllConcerts(Edge& edge, Request& request) {
   const Result<NumberedPage> page = ReadNumberedPage(request, "concerts");
   if (!page) co_return FailureResponse(page.error());
   seat::v1::ListConcertsRequest query;
   query.set_limit(page->limit);
   query.set_after_id(page->after);
-  query.set_drafts(drafts);
+  query.set_drafts(true);
   const auto start = [&edge](auto... arguments) { edge.backends.seat->async()->ListConcerts(arguments...); };
   const Result<seat::v1::ListConcertsResponse> list =
       co_await edge.backends.Ask<seat::v1::ListConcertsResponse>(query, request.traceparent(), start);
   if (!list) co_return ServiceFailure(list.error());
-  std::string next;
-  if (list->more() && !list->concerts().empty()) {
-    next = EncodeCursor("concerts", std::to_string(list->concerts().rbegin()->id()));
-  }
-  co_return ListResponse(list->concerts(), next, WriteConcert);
+  co_return ConcertsResponse(*list);
 }
 
 asio::awaitable<Response> GetConcert(Edge& edge, Request& request, bool drafts) {
@@ -103,7 +112,7 @@ asio::awaitable<Response> FollowSeats(Edge& edge, Request& request) {
 void AddCatalogueRoutes(Routes& routes, Edge& edge) {
   using http::Method;
   routes.Public(Method::kGet, "/v1/concerts",
-                [&edge](Request& request) { return ListConcerts(edge, request, /*drafts=*/false); });
+                [&edge](Request& request) { return ListConcerts(edge, request); });
   routes.Public(Method::kGet, "/v1/concerts/{concert}",
                 [&edge](Request& request) { return GetConcert(edge, request, /*drafts=*/false); });
   routes.Public(Method::kGet, "/v1/shows/{show}",
@@ -117,7 +126,7 @@ void AddCatalogueRoutes(Routes& routes, Edge& edge) {
   AddRankingRoutes(routes, edge);
   // The same for operators, with drafts.
   routes.Operator(Method::kGet, "/v1/admin/concerts", [&edge](Request& request, const auth::Principal&) {
-    return ListConcerts(edge, request, /*drafts=*/true);
+    return ListAllConcerts(edge, request);
   });
   routes.Operator(Method::kGet, "/v1/admin/concerts/{concert}",
                   [&edge](Request& request, const auth::Principal&) {

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "gateway/backends.h"
+#include "gateway/concert_pages.h"
 #include "gateway/elsewhere.h"
 #include "gateway/rankings.h"
 #include "gateway/seat_maps.h"
@@ -47,6 +48,7 @@ struct Edge {
   Backends& backends;
   WaitingRoom& waiting_room;
   SeatMaps& seat_maps;
+  ConcertPages& concert_pages;
   Rankings& rankings;
   const Sessions& sessions;
   const WebFiles& web;

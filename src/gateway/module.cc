@@ -63,7 +63,8 @@ struct Worker {
         access(runtime.metrics),
         loop_lag(io.get_executor(), name, runtime.metrics),
         backends(io.get_executor(), peers, runtime.channels, runtime.metrics, limits),
-        seat_maps(backends, computing, bodies) {}
+        seat_maps(backends, computing, bodies),
+        concert_pages(backends, computing) {}
 
   void Run() {
     thread = std::thread([this] {
@@ -79,6 +80,7 @@ struct Worker {
   Backends backends;
   SharedBodies bodies;
   SeatMaps seat_maps;
+  ConcertPages concert_pages;
   std::optional<SignIn> sign_in;  // none: not offered
   std::optional<Edge> edge;
   std::unique_ptr<Gate> gate;
@@ -116,6 +118,7 @@ struct GatewayModule::Running {
                                 worker->backends,
                                 *waiting_room,
                                 worker->seat_maps,
+                                worker->concert_pages,
                                 rankings,
                                 sessions,
                                 web,

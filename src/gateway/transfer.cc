@@ -31,11 +31,18 @@ bool MatchesTag(std::string_view if_none_match, std::string_view etag) {
   return if_none_match == "*" || if_none_match.contains(etag);
 }
 
+std::string TagOf(std::string_view content) {
+  return fmt::format("W/\"{:016x}\"", std::hash<std::string_view>()(content));
+}
+
 void AddTag(const Request& request, Response& response) {
   const bool reads = request.method() == http::Method::kGet || request.method() == http::Method::kHead;
-  if (!reads || response.status != 200 || response.stream || response.headers.Find("ETag")) return;
-  const std::string etag = fmt::format("W/\"{:016x}\"", std::hash<std::string_view>()(response.content()));
-  response.headers.Add("ETag", etag);
+  if (!reads || response.status != 200 || response.stream) return;
+  std::string etag(response.headers.Find("ETag").value_or(""));
+  if (etag.empty()) {
+    etag = TagOf(response.content());
+    response.headers.Add("ETag", etag);
+  }
   // Kept by whoever likes, and asked for again each time.
   if (!response.headers.Find("Cache-Control")) response.headers.Add("Cache-Control", "no-cache");
   const std::optional<std::string_view> known = request.header("If-None-Match");

@@ -19,8 +19,10 @@ namespace boxoffice::gateway {
 // Whether the header If-None-Match names `etag` (RFC 9110, section 13.1.2: compared weakly).
 [[nodiscard]] bool MatchesTag(std::string_view if_none_match, std::string_view etag);
 
+// The ETag of a content, which is weak: it is the same content, however it is compressed.
+[[nodiscard]] std::string TagOf(std::string_view content);
 // Gives a 200 to a GET the ETag of its content, unless it has one, and makes it a 304 if the asker has that
-// already. The tag is weak: the content is the same, however it is compressed. For what everybody may keep.
+// already. For what everybody may keep.
 void AddTag(const http::Request& request, http::Response& response);
 
 // Compresses answers for those who take gzip. Runs on one executor; what is long is compressed on

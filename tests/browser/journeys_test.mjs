@@ -35,8 +35,13 @@ test('a concert says the lowest price that somebody can pay, in its currency', a
   const cheapest = await showOf('Two Cities', { starts_at: inDays(3), prices: { R: 500 } });
   assert.equal((await operator('POST', `/v1/admin/shows/${cheapest}/cancel`, { reason: 'storm' })).status, 202);
   const somebody = await visit({});
-  await somebody.page.goto('/');
-  await somebody.page.locator('.card', { hasText: 'Two Cities' }).getByText('from ₩2,000', { exact: true }).waitFor();
+  const { page } = somebody;
+  const lowest = page.locator('.card', { hasText: 'Two Cities' }).getByText('from ₩2,000', { exact: true });
+  await until(async () => {
+    await page.goto('/');
+    await page.locator('.card').first().waitFor();
+    return lowest.isVisible();
+  }, 'the list, which is a second old at most, to say so');
   await leave(somebody);
 });
 

@@ -13,10 +13,13 @@
 #include "platform/auth/token.h"
 #include "platform/http/json_reader.h"
 #include "platform/http/json_writer.h"
+#include "platform/obs/metrics.h"
 #include "services/reservation/reservation_book.h"
 #include "services/seat/seat_book.h"
 #include "services/seat/seat_map.h"
+#include "services/seat/service.h"
 #include "services/seat/testing_hall.h"
+#include "services/seat/testing_store.h"
 #include "services/wallet/wallet.h"
 
 namespace boxoffice::cost {
@@ -189,11 +192,128 @@ Operation LookAtSeatMap() {
           }};
 }
 
+// A page of 100 concerts with ten shows each, as for the front page: each show is looked at once, not once
+// for each concert.
+Operation ListConcerts() {
+  struct Catalogue {
+    ManualClock clock{kNow};
+    obs::Registry metrics;
+    seat::Memory memory;
+    seat::SeatService service{
+        {std::make_unique<seat::MemoryStore>(memory), std::make_unique<seat::MemoryStore>(memory),
+         std::make_unique<seat::MemoryStore>(memory)},
+        clock,
+        metrics,
+        {},
+        {}};
+  };
+  auto catalogue = std::make_shared<Catalogue>();
+  seat::Show show;
+  show.currency = *Currency::Parse("KRW");
+  show.layout = seat::MakeHall({4, 4});
+  for (int64_t concert = 1; concert <= 100; ++concert) {
+    catalogue->memory.news.concerts.push_back({concert, "Title", "Artist", "Venue"});
+    for (int i = 0; i < 10; ++i) {
+      ++show.id;
+      show.concert_id = concert;
+      catalogue->memory.news.shows.push_back({show, {}});
+    }
+  }
+  CHECK(catalogue->service.Follow().has_value());
+  return {"list_100_concerts", [catalogue] {
+            const seat::ConcertPage page = catalogue->service.ListConcerts(seat::kMaxConcertPage, 0);
+            CHECK(page.concerts.size() == 100 && page.concerts[0].shows.size() == 10);
+            Use(page);
+          }};
+}
+
+// Best available where a choice might cost a look at every seat, one after the other: 50,000 seats in rows of
+// 50, dear ones in the middle; 200 seats are accessible, and have a companion's each.
+std::shared_ptr<const seat::Layout> MakeMixedHall() {
+  constexpr uint32_t kRow = 50;
+  seat::Layout hall;
+  hall.categories = {{"dear", "", 1'000}, {"cheap", "", 500}};
+  hall.sections = {{"Floor", 0, 1'000}};
+  for (uint32_t row = 0; row < 1'000; ++row) {
+    hall.rows.push_back({std::to_string(row), 0, row * kRow, kRow});
+    for (uint32_t place = 0; place < kRow; ++place) {
+      const uint32_t category = place >= 15 && place < 35 ? 0 : 1;
+      hall.seats.push_back(
+          {std::to_string(place), row, category, static_cast<float>(place), static_cast<float>(row)});
+    }
+    if (row % 5 != 0) continue;
+    hall.accessible.push_back(row * kRow + 1);
+    hall.companions.push_back({row * kRow + 2, row * kRow + 1});
+  }
+  hall.NotePlaces();
+  hall.NotePrices();
+  return std::make_shared<const seat::Layout>(std::move(hall));
+}
+
+Operation ChooseWhatIsSoldOut() {
+  const auto hall = MakeMixedHall();
+  auto free = std::make_shared<seat::FreeSeats>(hall);
+  for (seat::SeatNo seat_no = 1; seat_no <= hall->capacity(); ++seat_no) {
+    if (hall->At(seat_no).category == 0) free->Set(seat_no, false);
+  }
+  return {"choose_8_of_sold_out_category", [free] {
+            const seat::Proposal proposal = free->Choose({8, "", "dear"});
+            CHECK(proposal.status == seat::Proposal::Status::kNotEnough);
+            Use(proposal);
+          }};
+}
+
+// Two more than there are companions' seats beside any.
+Operation ChooseAccessible() {
+  auto free = std::make_shared<seat::FreeSeats>(MakeMixedHall());
+  return {"choose_4_with_1_accessible", [free] {
+            const seat::Proposal proposal = free->Choose({4, "", "", 0, 1});
+            CHECK(proposal.status == seat::Proposal::Status::kFound);
+            Use(proposal);
+          }};
+}
+
+Operation ChooseInsteadOfTaken() {
+  const std::vector<seat::SeatNo> named = {25'025, 25'026};
+  const auto hall = MakeMixedHall();
+  auto free = std::make_shared<seat::FreeSeats>(hall);
+  for (seat::SeatNo seat_no = 1; seat_no <= hall->capacity(); ++seat_no) {
+    if (hall->At(seat_no).row == hall->At(named[0]).row) free->Set(seat_no, false);
+  }
+  return {"choose_2_nearest_to_full_row", [free, named] {
+            const std::vector<seat::SeatNo> seats = free->Nearest(named, false);
+            CHECK(seats.size() == 2);
+            Use(seats);
+          }};
+}
+
+// Two buyers by turns, of whom all seats are kept for one's channel: one batch.
+Operation ProposeKept() {
+  const auto hall = MakeMixedHall();
+  auto map = std::make_shared<seat::SeatMap>(hall, 1);
+  for (seat::SeatNo seat_no = 1; seat_no <= hall->capacity(); ++seat_no) {
+    seat::SeatRow row;
+    row.key = {7, seat_no};
+    row.channel = "fanclub";
+    row.version = 1;
+    map->Apply(row);
+  }
+  return {"propose_64_of_channel", [map, fans = std::vector<std::string>{"fanclub"}] {
+            for (size_t i = 0; i < kBatch; ++i) {
+              Use(map->Propose({2, "", ""}, kNow));
+              CHECK(map->Propose({2, "", ""}, kNow, false, fans).seats.size() == 2);
+            }
+            map->Settle();
+          }};
+}
+
 }  // namespace
 
 std::vector<Operation> Operations() {
-  return {VerifyBuyersToken(), VerifyQueueToken(), ReadReservation(), WriteReservation(),
-          DecideHolds(),       DecideDebits(),     DecideIntents(),   LookAtSeatMap()};
+  return {VerifyBuyersToken(), VerifyQueueToken(),    ReadReservation(),  WriteReservation(),
+          DecideHolds(),       DecideDebits(),        DecideIntents(),    LookAtSeatMap(),
+          ListConcerts(),      ChooseWhatIsSoldOut(), ChooseAccessible(), ChooseInsteadOfTaken(),
+          ProposeKept()};
 }
 
 }  // namespace boxoffice::cost

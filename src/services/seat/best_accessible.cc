@@ -1,6 +1,8 @@
 // Chooses seats for parties with somebody in a wheelchair.
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <numeric>
 #include <utility>
 
 #include "services/seat/best_seats.h"
@@ -43,19 +45,27 @@ std::vector<SeatNo> FreeSeats::FreeAccessible(const Wish& wish) const {
   return NearestOf(*layout_, *layout_->stage, seats, seats.size());
 }
 
+std::vector<SeatNo> FreeSeats::FreeCompanionsOf(SeatNo accessible, const Wish& wish) const {
+  std::vector<SeatNo> seats;
+  for (const Companion& one : std::ranges::equal_range(companions_, accessible, {}, &Companion::of)) {
+    if (special_free_[one.seat_no - 1] != 0 && Suits(one.seat_no - 1, wish)) seats.push_back(one.seat_no);
+  }
+  return seats;
+}
+
 // This accessible seat, the nearest others to it, and then companions' seats of each in turn, as far as there
 // are any; sorted.
 std::vector<SeatNo> FreeSeats::PartyAround(SeatNo first, std::span<const SeatNo> accessible,
                                            const BestAvailable& asked, const Wish& wish) const {
   std::vector<SeatNo> party = NearestOf(*layout_, layout_->PlaceOf(first), accessible, asked.accessible);
+  // It is one of them, also where more than these stand at one point.
+  std::erase(party, first);
+  party.insert(party.begin(), first);
+  party.resize(asked.accessible);
   std::vector<std::vector<SeatNo>> companions;
   for (const SeatNo seat_no : party) {
-    std::vector<SeatNo> of_one;
-    for (const Companion& one : layout_->companions) {
-      const bool is_free = special_free_[one.seat_no - 1] != 0 && Suits(one.seat_no - 1, wish);
-      if (one.of == seat_no && is_free) of_one.push_back(one.seat_no);
-    }
-    companions.push_back(NearestOf(*layout_, layout_->PlaceOf(seat_no), of_one, asked.count));
+    companions.push_back(
+        NearestOf(*layout_, layout_->PlaceOf(seat_no), FreeCompanionsOf(seat_no, wish), asked.count));
   }
   for (size_t turn = 0; turn < kMaxSeatsPerHold; ++turn) {
     for (const std::vector<SeatNo>& of_one : companions) {
@@ -66,20 +76,35 @@ std::vector<SeatNo> FreeSeats::PartyAround(SeatNo first, std::span<const SeatNo>
   return party;
 }
 
+// Up to so many that are free for everybody: the nearest to the point, which is near this row, nearest first;
+// of equals, the first in the plan.
+std::vector<SeatNo> FreeSeats::NearestOrdinary(Point point, uint32_t from_row, size_t count,
+                                               const Wish& wish) const {
+  std::vector<std::pair<double, SeatNo>> nearest;
+  for (const uint32_t row : RowsAround(from_row)) {
+    if (!IsWanted(row, wish)) continue;
+    if (nearest.size() == count && LeastDistanceTo(point, row) > nearest.back().first) continue;
+    const Row& seats = layout_->rows[row];
+    for (uint32_t i = seats.first_seat; i < seats.first_seat + seats.seats; ++i) {
+      if (Fits(i, wish)) nearest.emplace_back(DistanceTo(point, i), i + 1);
+    }
+    std::ranges::sort(nearest);
+    nearest.resize(std::min(count, nearest.size()));
+  }
+  std::vector<SeatNo> chosen;
+  for (const auto& [distance, seat_no] : nearest) chosen.push_back(seat_no);
+  return chosen;
+}
+
 // Whoever of the party finds no companion's seat sits as near as can be: on an ordinary seat, else on
 // another's companion's. False: there are not enough.
 bool FreeSeats::FillUp(const BestAvailable& asked, const Wish& wish, std::vector<SeatNo>& party) const {
   if (party.size() >= asked.count) return party.size() == asked.count;
   const Point middle = MiddleOf(party);
-  const auto add_nearest = [&](std::span<const SeatNo> seats) {
-    const std::vector<SeatNo> more = NearestOf(*layout_, middle, seats, asked.count - party.size());
+  const auto add = [&party](std::span<const SeatNo> more) {
     party.insert(party.end(), more.begin(), more.end());
   };
-  std::vector<SeatNo> ordinary;
-  for (uint32_t i = 0; i < free_.size(); ++i) {
-    if (free_[i] != 0 && Suits(i, wish)) ordinary.push_back(i + 1);
-  }
-  add_nearest(ordinary);
+  add(NearestOrdinary(middle, layout_->At(party.front()).row, asked.count - party.size(), wish));
   if (party.size() < asked.count) {
     std::vector<SeatNo> companions;
     for (const Companion& one : layout_->companions) {
@@ -87,7 +112,7 @@ bool FreeSeats::FillUp(const BestAvailable& asked, const Wish& wish, std::vector
       const bool is_theirs = std::ranges::find(party, one.seat_no) != party.end();
       if (is_free && !is_theirs) companions.push_back(one.seat_no);
     }
-    add_nearest(companions);
+    add(NearestOf(*layout_, middle, companions, asked.count - party.size()));
   }
   std::ranges::sort(party);
   return party.size() == asked.count;
@@ -96,11 +121,19 @@ bool FreeSeats::FillUp(const BestAvailable& asked, const Wish& wish, std::vector
 Proposal FreeSeats::ChooseAccessible(const BestAvailable& asked, const Wish& wish) const {
   const std::vector<SeatNo> accessible = FreeAccessible(wish);
   if (accessible.size() < asked.accessible) return {Proposal::Status::kNotEnough, {}};
+  std::vector<size_t> companions;  // how many each has
+  for (const SeatNo seat_no : accessible) companions.push_back(FreeCompanionsOf(seat_no, wish).size());
+  std::vector<size_t> most = companions;
+  const auto others = most.begin() + (asked.accessible - 1);
+  std::ranges::partial_sort(most, others, std::greater<>());
+  const size_t of_others = std::accumulate(most.begin(), others, size_t{0});
   std::vector<SeatNo> best;
-  for (const SeatNo first : accessible) {
-    std::vector<SeatNo> party = PartyAround(first, accessible, asked, wish);
+  for (size_t i = 0; i < accessible.size(); ++i) {
+    // A party around it, which is dear to put together, has this many at most.
+    const size_t at_most = std::min<size_t>(asked.count, asked.accessible + companions[i] + of_others);
+    if (at_most <= best.size()) continue;
+    std::vector<SeatNo> party = PartyAround(accessible[i], accessible, asked, wish);
     if (party.size() > best.size()) best = std::move(party);
-    if (best.size() == asked.count) break;
   }
   if (!FillUp(asked, wish, best)) return {Proposal::Status::kNotEnough, {}};
   return {Proposal::Status::kFound, std::move(best)};

@@ -3,10 +3,12 @@
 
 #include <gmock/gmock.h>
 
+#include "base/random.h"
 #include "services/seat/best_seats.h"
 #include "services/seat/plan_grid.h"
 #include "services/seat/seat_map.h"
 #include "services/seat/store_layout.h"
+#include "services/seat/testing_hall.h"
 
 namespace boxoffice::seat {
 namespace {
@@ -99,6 +101,89 @@ TEST_F(BestAccessibleTest, OfSeatsThatAreEquallyNearThoseComeFirstThatDoInThePla
     EXPECT_EQ(free.Choose({count, "", "", 0, 1}).seats, party);
   }
   EXPECT_THAT(free.Choose({3, "", "", 0, 1}).seats, ElementsAre(8, 12, 13)) << "not 14, not 18";
+}
+
+// What is chosen, by its definition: a party is put together around each accessible seat.
+std::vector<SeatNo> Defined(const FreeSeats& free, const Layout& hall, uint32_t count, uint32_t accessible) {
+  const auto nearest = [&hall](std::vector<SeatNo> seats, Point to, size_t most) {
+    std::ranges::stable_sort(seats, {}, [&](SeatNo seat_no) {
+      return std::hypot(hall.PlaceOf(seat_no).x - to.x, hall.PlaceOf(seat_no).y - to.y);
+    });
+    seats.resize(std::min(most, seats.size()));
+    return seats;
+  };
+  std::vector<SeatNo> places;
+  std::vector<SeatNo> others;
+  for (SeatNo seat_no = 1; seat_no <= hall.capacity(); ++seat_no) {
+    if (!free.IsFree(seat_no)) continue;
+    const bool is_place = std::ranges::binary_search(hall.accessible, seat_no);
+    const bool is_companions =
+        std::ranges::find(hall.companions, seat_no, &Companion::seat_no) != hall.companions.end();
+    if (is_place) places.push_back(seat_no);
+    if (!is_place && !is_companions) others.push_back(seat_no);
+  }
+  if (places.size() < accessible) return {};
+  std::vector<SeatNo> best;
+  for (const SeatNo first : places) {
+    std::vector<SeatNo> party = nearest(places, hall.PlaceOf(first), accessible);
+    for (size_t turn = 0; turn < count; ++turn) {
+      for (size_t i = 0; i < accessible && party.size() < count; ++i) {
+        std::vector<SeatNo> theirs;
+        for (const Companion& one : hall.companions) {
+          if (one.of == party[i] && free.IsFree(one.seat_no)) theirs.push_back(one.seat_no);
+        }
+        theirs = nearest(theirs, hall.PlaceOf(party[i]), count);
+        if (turn < theirs.size()) party.push_back(theirs[turn]);
+      }
+    }
+    if (party.size() > best.size()) best = party;
+  }
+  std::ranges::sort(best);
+  Point middle;
+  for (const SeatNo seat_no : best) {
+    middle.x += hall.PlaceOf(seat_no).x / static_cast<double>(best.size());
+    middle.y += hall.PlaceOf(seat_no).y / static_cast<double>(best.size());
+  }
+  std::vector<SeatNo> left;
+  for (const Companion& one : hall.companions) {
+    const bool is_theirs = std::ranges::find(best, one.seat_no) != best.end();
+    if (free.IsFree(one.seat_no) && !is_theirs) left.push_back(one.seat_no);
+  }
+  for (const std::vector<SeatNo>& seats : {others, left}) {
+    const std::vector<SeatNo> more = nearest(seats, middle, count - best.size());
+    best.insert(best.end(), more.begin(), more.end());
+  }
+  std::ranges::sort(best);
+  return best.size() == count ? best : std::vector<SeatNo>();
+}
+
+TEST_F(BestAccessibleTest, APartyIsTheOneThatIsFoundByLookingAroundEachAccessibleSeat) {
+  SeededRandom random(9);
+  int found = 0;
+  for (int round = 0; round < 2'000; ++round) {
+    auto hall = std::make_shared<Layout>(*MakeHall({5, 8, 9, 9, 6}));
+    std::vector<SeatNo> beside;
+    for (SeatNo seat_no = 1; seat_no <= hall->capacity(); ++seat_no) {
+      const uint64_t drawn = random.Below(6);
+      if (drawn == 0) hall->accessible.push_back(seat_no);
+      if (drawn == 1 || drawn == 2) beside.push_back(seat_no);
+    }
+    for (const SeatNo seat_no : beside) {
+      if (hall->accessible.empty()) break;
+      hall->companions.push_back({seat_no, hall->accessible[random.Below(hall->accessible.size())]});
+    }
+    FreeSeats free(hall);
+    const uint64_t left = 1 + random.Below(10);
+    for (SeatNo seat_no = 1; seat_no <= hall->capacity(); ++seat_no) {
+      if (random.Below(10) >= left) free.Set(seat_no, false);
+    }
+    const auto count = static_cast<uint32_t>(1 + random.Below(8));
+    const auto accessible = static_cast<uint32_t>(1 + random.Below(count));
+    const std::vector<SeatNo> seats = free.Choose({count, "", "", 0, accessible}).seats;
+    ASSERT_EQ(seats, Defined(free, *hall, count, accessible)) << "round " << round;
+    found += seats.empty() ? 0 : 1;
+  }
+  EXPECT_GT(found, 500) << "there was something to be seen";
 }
 
 TEST_F(BestAccessibleTest, TheWishCountsForThemToo) {

@@ -21,11 +21,7 @@ bool Touch(int64_t first, int64_t last, int64_t other_first, int64_t other_last)
   return other_first <= last + 2 && other_last >= first - 2;
 }
 
-int64_t LeastPriceOf(const Layout& layout, const Row& row) {
-  int64_t least = std::numeric_limits<int64_t>::max();
-  for (uint32_t i = 0; i < row.seats; ++i) least = std::min(least, layout.PriceOf(row.first_seat + i + 1));
-  return least;
-}
+uint64_t BitOf(uint32_t category) { return uint64_t{1} << (category % 64); }
 
 bool IsRun(std::span<const SeatNo> seats) { return seats.back() - seats.front() + 1 == seats.size(); }
 
@@ -86,12 +82,8 @@ void FreeSeats::MeasureRows() {
   for (size_t i = 0; i < rows_.size(); ++i) {
     const Row& row = layout_->rows[i];
     RowFigures& figures = rows_[i];
-    figures = {row.seats, row.seats,    layout_->seats[row.first_seat].category,
-               0,         {kFar, kFar}, {-kFar, -kFar}};
-    figures.least_price = LeastPriceOf(*layout_, row);
+    figures = {row.seats, kStale, 0, 0, {kFar, kFar}, {-kFar, -kFar}};
     for (uint32_t s = row.first_seat; s < row.first_seat + row.seats; ++s) {
-      const Seat& seat = layout_->seats[s];
-      if (seat.category != figures.category) figures.category = kMixed;
       const Point at = layout_->PlaceOf(s + 1);
       figures.least = {std::min(figures.least.x, at.x), std::min(figures.least.y, at.y)};
       figures.most = {std::max(figures.most.x, at.x), std::max(figures.most.y, at.y)};
@@ -107,6 +99,8 @@ void FreeSeats::SetSpecialApart() {
   special_.resize(free_.size());
   special_free_.resize(free_.size());
   for (const SeatNo seat_no : seats) special_[seat_no - 1] = special_free_[seat_no - 1] = 1;
+  companions_ = layout_->companions;
+  std::ranges::stable_sort(companions_, {}, &Companion::of);
 }
 
 void FreeSeats::OrderRows() {
@@ -152,9 +146,7 @@ void FreeSeats::Set(SeatNo seat_no, bool free) {
 
 void FreeSeats::SetPrices(std::shared_ptr<const Layout> layout) {
   layout_ = std::move(layout);
-  for (size_t i = 0; i < rows_.size(); ++i) {
-    rows_[i].least_price = LeastPriceOf(*layout_, layout_->rows[i]);
-  }
+  for (RowFigures& figures : rows_) figures.longest_run = kStale;
 }
 
 Proposal FreeSeats::Choose(const BestAvailable& wish, bool avoid_orphans) const {
@@ -244,14 +236,24 @@ std::vector<SeatNo> FreeSeats::Nearest(std::span<const SeatNo> seats, bool avoid
   asked.count = static_cast<uint32_t>(seats.size());
   Proposal proposal;
   Wish wish = Understand(asked, proposal).value_or(Wish{});
+  const uint32_t own = layout_->At(seats.front()).row;
   for (const bool avoid : {avoid_orphans, false}) {
     wish.avoid_orphans = avoid;
+    // Where it is most likely, so that most rows are out of the question.
+    NearestRun near;
+    for (const uint32_t row : RowsAround(own)) {
+      LookForRun(row, wish, middle, near);
+      if (near.found) break;
+    }
+    // Of equals the own row's, else the first.
     NearestRun best;
-    // Where it is most likely, so that the other rows are out of the question soon.
-    LookForRun(layout_->At(seats.front()).row, wish, middle, best);
-    for (uint32_t row = 0; row < rows_.size(); ++row) {
+    LookForRun(own, wish, middle, best);
+    for (uint32_t row = 0; near.found && row < rows_.size(); ++row) {
       if (rows_[row].free < wish.count) continue;
-      if (best.found && LeastDistanceTo(middle, row) * wish.count >= best.distance) continue;
+      const double least = LeastDistanceTo(middle, row) * wish.count;
+      // The near one's own row is no further away than it is, but for what is lost in adding up.
+      const bool is_further = least > near.distance && row != layout_->seats[near.first].row;
+      if (is_further || (best.found && least >= best.distance)) continue;
       LookForRun(row, wish, middle, best);
     }
     if (best.found) {
@@ -295,14 +297,9 @@ bool FreeSeats::CanAvoidOrphans(uint32_t count, uint32_t section) const {
 }
 
 bool FreeSeats::IsWanted(uint32_t row, const Wish& wish) const {
-  return row >= wish.first_row && row < wish.end_row && MayHave(row, wish);
-}
-
-bool FreeSeats::MayHave(uint32_t row, const Wish& wish) const {
-  const RowFigures& figures = rows_[row];
-  if (figures.free == 0) return false;
-  return (!wish.category || figures.category == kMixed || figures.category == *wish.category) &&
-         (wish.max_price == 0 || figures.least_price <= wish.max_price);
+  if (row < wish.first_row || row >= wish.end_row || rows_[row].free == 0) return false;
+  if (wish.category && (FiguresOf(row).categories & BitOf(*wish.category)) == 0) return false;
+  return wish.max_price == 0 || FiguresOf(row).least_price <= wish.max_price;
 }
 
 bool FreeSeats::Fits(uint32_t index, const Wish& wish) const {
@@ -311,17 +308,22 @@ bool FreeSeats::Fits(uint32_t index, const Wish& wish) const {
          (wish.max_price == 0 || layout_->PriceOf(index + 1) <= wish.max_price);
 }
 
-uint32_t FreeSeats::LongestRun(uint32_t row) const {
+const FreeSeats::RowFigures& FreeSeats::FiguresOf(uint32_t row) const {
   RowFigures& figures = rows_[row];
-  if (figures.longest_run != kStale) return figures.longest_run;
+  if (figures.longest_run != kStale) return figures;
   const Row& seats = layout_->rows[row];
   uint32_t run = 0;
   figures.longest_run = 0;
+  figures.categories = 0;
+  figures.least_price = std::numeric_limits<int64_t>::max();
   for (uint32_t i = seats.first_seat; i < seats.first_seat + seats.seats; ++i) {
     run = free_[i] != 0 ? run + 1 : 0;
+    if (run == 0) continue;
     figures.longest_run = std::max(figures.longest_run, run);
+    figures.categories |= BitOf(layout_->seats[i].category);
+    figures.least_price = std::min(figures.least_price, layout_->PriceOf(i + 1));
   }
-  return figures.longest_run;
+  return figures;
 }
 
 // Of free seats of one row from this one on.
@@ -338,7 +340,8 @@ bool FreeSeats::LeavesOrphan(uint32_t first, const Wish& wish) const {
 }
 
 bool FreeSeats::TakeFirstRun(uint32_t row, const Wish& wish, std::vector<SeatNo>& seats) const {
-  if (!IsWanted(row, wish) || rows_[row].free < wish.count || LongestRun(row) < wish.count) return false;
+  if (!IsWanted(row, wish) || rows_[row].free < wish.count || FiguresOf(row).longest_run < wish.count)
+    return false;
   const Row& all = layout_->rows[row];
   uint32_t run = 0;
   for (uint32_t i = all.first_seat; i < all.first_seat + all.seats; ++i) {
@@ -368,7 +371,7 @@ bool FreeSeats::TakeTwoRows(uint32_t row, const Wish& wish, std::vector<SeatNo>&
   const uint32_t behind = row + 1;
   if (behind >= rows_.size() || layout_->rows[row].section != layout_->rows[behind].section) return false;
   if (!IsWanted(row, wish) || !IsWanted(behind, wish)) return false;
-  if (LongestRun(row) + LongestRun(behind) < wish.count) return false;
+  if (FiguresOf(row).longest_run + FiguresOf(behind).longest_run < wish.count) return false;
   const Row& front_row = layout_->rows[row];
   const Row& back_row = layout_->rows[behind];
   const std::vector<uint32_t> front_runs = RunsFrom(row, wish);
@@ -420,6 +423,17 @@ void FreeSeats::TakeAny(uint32_t row, const Wish& wish, std::vector<SeatNo>& sea
   }
 }
 
+// All rows: this one, then those in front of it and behind it in turn.
+std::vector<uint32_t> FreeSeats::RowsAround(uint32_t row) const {
+  std::vector<uint32_t> rows = {row};
+  rows.reserve(rows_.size());
+  for (uint32_t away = 1; rows.size() < rows_.size(); ++away) {
+    if (away <= row) rows.push_back(row - away);
+    if (row + away < rows_.size()) rows.push_back(row + away);
+  }
+  return rows;
+}
+
 Point FreeSeats::MiddleOf(std::span<const SeatNo> seats) const {
   Point middle;
   for (const SeatNo seat_no : seats) {
@@ -442,7 +456,7 @@ double FreeSeats::LeastDistanceTo(Point point, uint32_t row) const {
 }
 
 void FreeSeats::LookForRun(uint32_t row, const Wish& wish, Point point, NearestRun& best) const {
-  if (!IsWanted(row, wish) || rows_[row].free < wish.count || LongestRun(row) < wish.count) return;
+  if (!IsWanted(row, wish) || rows_[row].free < wish.count || FiguresOf(row).longest_run < wish.count) return;
   const Row& all = layout_->rows[row];
   uint32_t run = 0;
   double distance = 0;  // of the last `count` seats of the run

@@ -1,5 +1,10 @@
 #include "services/seat/best_seats.h"
 
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
 #include <gmock/gmock.h>
 
 #include "base/random.h"
@@ -71,6 +76,41 @@ TEST_F(BestSeatsTest, ACategoryIsKeptToWithinAMixedRow) {
   const FreeSeats free(mixed);
   EXPECT_THAT(free.Choose({2, "", "B"}).seats, ElementsAre(3, 4));
   EXPECT_THAT(free.Choose({3, "Floor", "B"}).seats, ElementsAre(1, 3, 4));
+}
+
+// Rows are passed over for what is sold out in them: never for what is left. With 70 categories also where
+// two of them have their bit in common.
+TEST_F(BestSeatsTest, ACategoryOrAPriceInMixedRowsIsRefusedOnlyIfFewerAreFree) {
+  SeededRandom random(3);
+  int refused = 0;
+  for (int round = 0; round < 4'000; ++round) {
+    const uint32_t categories = round % 2 == 0 ? 3 : 70;
+    auto mixed = std::make_shared<Layout>(*MakeHall({9, 9, 9, 9, 9}));
+    mixed->categories.clear();
+    for (uint32_t i = 0; i < categories; ++i) {
+      mixed->categories.push_back({std::to_string(i), "", static_cast<int64_t>(100 + random.Below(5))});
+    }
+    for (Seat& seat : mixed->seats) seat.category = static_cast<uint32_t>(random.Below(categories));
+    FreeSeats free(mixed);
+    BestAvailable wish{static_cast<uint32_t>(1 + random.Below(4)), "", ""};
+    if (random.Below(3) > 0) wish.category = std::to_string(random.Below(categories));
+    if (random.Below(2) > 0) wish.max_price = static_cast<int64_t>(100 + random.Below(5));
+    const auto fits = [&](SeatNo seat_no) {
+      return free.IsFree(seat_no) &&
+             (wish.category.empty() || mixed->CategoryOf(seat_no).name == wish.category) &&
+             (wish.max_price == 0 || mixed->PriceOf(seat_no) <= wish.max_price);
+    };
+    uint32_t left = 0;
+    for (SeatNo seat_no = 1; seat_no <= mixed->capacity(); ++seat_no) {
+      if (random.Below(3) > 0) free.Set(seat_no, false);
+      left += fits(seat_no) ? 1 : 0;
+    }
+    const Proposal proposal = free.Choose(wish);
+    ASSERT_EQ(proposal.status, left >= wish.count ? Status::kFound : Status::kNotEnough) << "round " << round;
+    ASSERT_TRUE(std::ranges::all_of(proposal.seats, fits));
+    refused += proposal.status == Status::kNotEnough ? 1 : 0;
+  }
+  EXPECT_GT(refused, 500) << "there was something to be seen";
 }
 
 TEST_F(BestSeatsTest, SeatsThatComeBackAreFoundAgain) {
@@ -164,6 +204,49 @@ TEST_F(BestSeatsTest, NearestIsTheRunThatIsNearestToWhatWasAskedFor) {
       << "apart, if there are no others";
   free.Set(2, false);
   EXPECT_THAT(free.Nearest(std::vector<SeatNo>{9, 10}, false), ElementsAre());
+}
+
+// Against a look at all runs, in halls that have filled without a pattern.
+TEST_F(BestSeatsTest, NearestIsNearestWhereverTheSeatsStandThatAreLeft) {
+  const auto hall = Centred({7, 9, 11, 12, 11, 11, 5});
+  SeededRandom random(5);
+  int found = 0;
+  for (int round = 0; round < 2'000; ++round) {
+    FreeSeats free(hall);
+    const SeatNo first = 1 + static_cast<SeatNo>(random.Below(hall->capacity() - 3));
+    std::vector<SeatNo> named(1 + random.Below(4));
+    std::iota(named.begin(), named.end(), first);
+    const bool row_is_full = random.Below(2) == 0;
+    const uint64_t left = 1 + random.Below(10);
+    for (SeatNo seat_no = 1; seat_no <= hall->capacity(); ++seat_no) {
+      const bool is_own = hall->At(seat_no).row == hall->At(first).row;
+      if ((row_is_full && is_own) || random.Below(10) >= left) free.Set(seat_no, false);
+    }
+    Point middle;
+    for (const SeatNo seat_no : named) {
+      middle.x += hall->PlaceOf(seat_no).x / static_cast<double>(named.size());
+      middle.y += hall->PlaceOf(seat_no).y / static_cast<double>(named.size());
+    }
+    const auto distance_of = [&](SeatNo run) {
+      double distance = 0;
+      for (SeatNo seat_no = run; seat_no < run + named.size(); ++seat_no) {
+        const bool in_row = hall->Has(seat_no) && hall->At(seat_no).row == hall->At(run).row;
+        if (!in_row || !free.IsFree(seat_no)) return std::numeric_limits<double>::max();
+        const Point at = hall->PlaceOf(seat_no);
+        distance += std::hypot(at.x - middle.x, at.y - middle.y);
+      }
+      return distance;
+    };
+    double least = std::numeric_limits<double>::max();
+    for (SeatNo run = 1; run <= hall->capacity(); ++run) least = std::min(least, distance_of(run));
+    if (least == std::numeric_limits<double>::max()) continue;
+    ++found;
+    const std::vector<SeatNo> nearest = free.Nearest(named, false);
+    ASSERT_EQ(nearest.size(), named.size());
+    ASSERT_EQ(nearest.back() - nearest.front() + 1, named.size());
+    ASSERT_NEAR(distance_of(nearest.front()), least, 1e-9) << "round " << round;
+  }
+  EXPECT_GT(found, 1'000) << "there was something to be seen";
 }
 
 TEST_F(BestSeatsTest, ASeatThatIsLeftAloneByAChoiceIsAnOrphan) {

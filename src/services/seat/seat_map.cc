@@ -9,6 +9,8 @@ namespace {
 
 // Stale entries are thrown out when they are more than the held seats and this.
 constexpr size_t kSpareDeadlines = 1024;
+// Besides the one without a channel. More than these: the oldest goes, and is made anew when it is asked for.
+constexpr size_t kMaxChoices = 8;
 
 }  // namespace
 
@@ -19,7 +21,7 @@ SeatMap::SeatMap(std::shared_ptr<const Layout> layout, uint64_t first_version)
       counts_{layout->capacity(), 0, 0, 0, 0},
       deadlines_(layout->capacity()),
       row_versions_(layout->capacity()),
-      choice_(layout) {}
+      choices_{{{}, false, FreeSeats(layout)}} {}
 
 void SeatMap::Apply(const SeatRow& row, int64_t version) {
   const std::scoped_lock lock(mutex_);
@@ -99,6 +101,7 @@ bool SeatMap::KeepLocked(const SeatRow& row) {
     ForgetKeptLocked(seat_no);
     return false;
   }
+  channels_.insert(row.channel);
   Kept& kept = kept_[seat_no];
   const bool is_news = row.channel_until != Timestamp{} && row.channel_until != kept.until;
   if (is_news) kept_until_.push({row.channel_until, seat_no});
@@ -113,6 +116,9 @@ void SeatMap::ForgetKeptLocked(SeatNo seat_no) {
   if (found == kept_.end()) return;
   counts_.kept -= static_cast<uint32_t>(found->second.free);
   kept_.erase(found);
+  if (!kept_.empty()) return;
+  channels_.clear();
+  choices_.erase(choices_.begin() + 1, choices_.end());
 }
 
 // Nobody has it any more.
@@ -149,39 +155,50 @@ Proposal SeatMap::Propose(const BestAvailable& wish, Timestamp now, bool avoid_o
                           std::span<const std::string> channels, bool only_kept) {
   const std::scoped_lock lock(mutex_);
   LapseLocked(now);
-  // For this buyer, what is kept for her channels is free as well.
-  std::vector<SeatNo> opened;
-  bool some_assumed = !only_kept && !assumed_.empty();
-  for (const auto& [seat_no, kept] : kept_) {
-    if (channels.empty()) break;
-    if (!kept.free || std::ranges::find(channels, kept.channel) == channels.end()) continue;
-    some_assumed = some_assumed || kept.assumed;
-    if (!kept.assumed) opened.push_back(seat_no);
-  }
+  std::vector<std::string> hers;  // of those that the show has
+  std::ranges::copy_if(channels_, std::back_inserter(hers), [channels](const std::string& channel) {
+    return std::ranges::find(channels, channel) != channels.end();
+  });
   Proposal proposal{Proposal::Status::kNotEnough, {}};
-  if (!only_kept || !opened.empty()) {
-    const std::vector<SeatNo> hidden = only_kept ? OpenLocked() : std::vector<SeatNo>();
-    for (const SeatNo seat_no : hidden) choice_.Set(seat_no, false);
-    for (const SeatNo seat_no : opened) choice_.Set(seat_no, true);
-    proposal = choice_.Choose(wish, avoid_orphans);
-    for (const SeatNo seat_no : opened) choice_.Set(seat_no, false);
-    for (const SeatNo seat_no : hidden) choice_.Set(seat_no, true);
-  }
+  if (!only_kept || !hers.empty()) proposal = ChoiceLocked(hers, only_kept).Choose(wish, avoid_orphans);
   // What was assumed may not come to pass, and then there may be enough.
-  if (proposal.status == Proposal::Status::kNotEnough && some_assumed) {
+  const auto may_be_hers = [&](SeatNo one) { return !only_kept || FindKeptLocked(one, hers) != nullptr; };
+  if (proposal.status == Proposal::Status::kNotEnough && std::ranges::any_of(assumed_, may_be_hers)) {
     proposal.status = Proposal::Status::kNone;
   }
   for (const SeatNo seat_no : proposal.seats) AssumeLocked(seat_no);
   return proposal;
 }
 
-// What is free for everybody, and nobody is assumed to take.
-std::vector<SeatNo> SeatMap::OpenLocked() const {
-  std::vector<SeatNo> open;
+// nullptr: it is not kept for one of these channels, or not free for them; it may be assumed taken.
+const SeatMap::Kept* SeatMap::FindKeptLocked(SeatNo seat_no, std::span<const std::string> channels) const {
+  const auto found = kept_.find(seat_no);
+  if (found == kept_.end() || !found->second.free) return nullptr;
+  return std::ranges::find(channels, found->second.channel) != channels.end() ? &found->second : nullptr;
+}
+
+// `open`: it is free for everybody.
+bool SeatMap::IsInLocked(const Choice& choice, SeatNo seat_no, bool open) const {
+  if (open) return !choice.only_kept;
+  if (choice.channels.empty()) return false;
+  const Kept* kept = FindKeptLocked(seat_no, choice.channels);
+  return kept != nullptr && !kept->assumed;
+}
+
+void SeatMap::SetOpenLocked(SeatNo seat_no, bool open) {
+  for (Choice& choice : choices_) choice.free.Set(seat_no, IsInLocked(choice, seat_no, open));
+}
+
+const FreeSeats& SeatMap::ChoiceLocked(std::vector<std::string> channels, bool only_kept) {
+  const auto found = std::ranges::find_if(
+      choices_, [&](const Choice& one) { return one.channels == channels && one.only_kept == only_kept; });
+  if (found != choices_.end()) return found->free;
+  if (choices_.size() > kMaxChoices) choices_.erase(choices_.begin() + 1);
+  Choice made{std::move(channels), only_kept, choices_.front().free};
   for (SeatNo seat_no = 1; seat_no <= layout_->capacity(); ++seat_no) {
-    if (choice_.IsFree(seat_no)) open.push_back(seat_no);
+    made.free.Set(seat_no, IsInLocked(made, seat_no, choices_.front().free.IsFree(seat_no)));
   }
-  return open;
+  return choices_.emplace_back(std::move(made)).free;
 }
 
 std::vector<SeatNo> SeatMap::OrphansOf(const std::vector<SeatNo>& seats, Timestamp now) {
@@ -189,16 +206,17 @@ std::vector<SeatNo> SeatMap::OrphansOf(const std::vector<SeatNo>& seats, Timesta
   if (seats.empty() || !std::ranges::all_of(seats, [this](SeatNo one) { return layout_->Has(one); }))
     return {};
   LapseLocked(now);
-  std::vector<SeatNo> orphans = choice_.OrphansOf(seats);
+  const FreeSeats& free = choices_.front().free;
+  std::vector<SeatNo> orphans = free.OrphansOf(seats);
   const auto count = static_cast<uint32_t>(seats.size());
-  if (!orphans.empty() && !choice_.CanAvoidOrphans(count, layout_->RowOf(seats[0]).section)) return {};
+  if (!orphans.empty() && !free.CanAvoidOrphans(count, layout_->RowOf(seats[0]).section)) return {};
   return orphans;
 }
 
 std::vector<SeatNo> SeatMap::Nearest(const std::vector<SeatNo>& seats, bool avoid_orphans, Timestamp now) {
   const std::scoped_lock lock(mutex_);
   LapseLocked(now);
-  return choice_.Nearest(seats, avoid_orphans);
+  return choices_.front().free.Nearest(seats, avoid_orphans);
 }
 
 void SeatMap::AssumeTaken(const std::vector<SeatNo>& seats, Timestamp now) {
@@ -220,31 +238,29 @@ std::vector<SeatNo> SeatMap::AssumedBesides(std::span<const SeatNo> own) {
 // By somebody: it is free, if only for a channel's buyers, and nobody is assumed to take it.
 bool SeatMap::IsToBeHadLocked(SeatNo seat_no) const {
   if (!layout_->Has(seat_no)) return false;
-  if (choice_.IsFree(seat_no)) return true;
+  if (choices_.front().free.IsFree(seat_no)) return true;
   const auto kept = kept_.find(seat_no);
   return kept != kept_.end() && kept->second.free && !kept->second.assumed;
 }
 
 void SeatMap::AssumeLocked(SeatNo seat_no) {
-  choice_.Set(seat_no, false);
-  assumed_.push_back(seat_no);
-  if (kept_.empty()) return;
   if (const auto kept = kept_.find(seat_no); kept != kept_.end()) kept->second.assumed = true;
+  SetOpenLocked(seat_no, false);
+  assumed_.push_back(seat_no);
 }
 
 void SeatMap::Settle() {
   const std::scoped_lock lock(mutex_);
   for (const SeatNo seat_no : assumed_) {
-    choice_.Set(seat_no, StateLocked(seat_no) == SeatState::kFree);
-    if (kept_.empty()) continue;
     if (const auto kept = kept_.find(seat_no); kept != kept_.end()) kept->second.assumed = false;
+    SetOpenLocked(seat_no, StateLocked(seat_no) == SeatState::kFree);
   }
   assumed_.clear();
 }
 
 void SeatMap::SetPrices(std::shared_ptr<const Layout> layout) {
   const std::scoped_lock lock(mutex_);
-  choice_.SetPrices(layout);
+  for (Choice& choice : choices_) choice.free.SetPrices(layout);
   layout_ = std::move(layout);
   ++version_;  // whoever has the map looks at it anew, and finds the layout
 }
@@ -277,7 +293,7 @@ void SeatMap::SetLocked(SeatNo seat_no, SeatState state) {
   const uint32_t shift = 2 * (index % 4);
   const auto byte = static_cast<uint8_t>(states_[index / 4]);
   states_[index / 4] = static_cast<char>((byte & ~(3U << shift)) | (static_cast<uint32_t>(state) << shift));
-  choice_.Set(seat_no, state == SeatState::kFree);
+  SetOpenLocked(seat_no, state == SeatState::kFree);
 }
 
 void SeatMap::LapseLocked(Timestamp now) {

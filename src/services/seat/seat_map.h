@@ -15,6 +15,7 @@
 #include <mutex>
 #include <optional>
 #include <queue>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -80,8 +81,8 @@ class SeatMap {
 
   // The best seats that are free for everybody or kept for one of these channels; they are then taken for
   // whoever asks next, until Settle. Status kNone: not enough, but only on what was assumed; ask again after
-  // Settle. With `only_kept`: of what is kept for these channels alone, as the rest is the waitlist's; then
-  // kNotEnough also where the wish names a section or category that there is not.
+  // Settle. With `only_kept`: of what is kept for these channels alone, as the rest is the waitlist's; if
+  // nothing is, kNotEnough whatever the wish names.
   [[nodiscard]] Proposal Propose(const BestAvailable& wish, Timestamp now, bool avoid_orphans = false,
                                  std::span<const std::string> channels = {}, bool only_kept = false);
   // Seats that `seats` would leave over alone, where as many could sit elsewhere in that section without; by
@@ -121,10 +122,21 @@ class SeatMap {
     bool assumed = false;  // to be taken
   };
 
+  // The seats that buyers with these of the show's channels choose from: for each command it is at hand, as
+  // opening a channel's seats costs a look at all.
+  struct Choice {
+    std::vector<std::string> channels;  // sorted
+    bool only_kept = false;             // for these channels
+    FreeSeats free;                     // and not assumed taken
+  };
+
   bool KeepLocked(const SeatRow& row);
   void ForgetKeptLocked(SeatNo seat_no);
   void FreeLocked(SeatNo seat_no);
-  [[nodiscard]] std::vector<SeatNo> OpenLocked() const;
+  [[nodiscard]] const Kept* FindKeptLocked(SeatNo seat_no, std::span<const std::string> channels) const;
+  [[nodiscard]] bool IsInLocked(const Choice& choice, SeatNo seat_no, bool open) const;
+  void SetOpenLocked(SeatNo seat_no, bool open);
+  [[nodiscard]] const FreeSeats& ChoiceLocked(std::vector<std::string> channels, bool only_kept);
   void AssumeLocked(SeatNo seat_no);
   [[nodiscard]] bool IsToBeHadLocked(SeatNo seat_no) const;
   [[nodiscard]] SeatState StateLocked(SeatNo seat_no) const;
@@ -147,7 +159,9 @@ class SeatMap {
   std::unordered_map<SeatNo, Kept> kept_;
   // Earliest first; stale if the seat is not kept until then any more.
   std::priority_queue<Deadline, std::vector<Deadline>, std::greater<>> kept_until_;
-  FreeSeats choice_;
+  std::set<std::string> channels_;  // that seats are or were kept for; empty when none is kept
+  // The first is of whoever has no channel, the others come up as they are asked for.
+  std::vector<Choice> choices_;
   std::vector<SeatNo> assumed_;
   ShowMarks marks_;
 };

@@ -1,7 +1,12 @@
 #include "services/seat/seat_map.h"
 
+#include <algorithm>
+#include <array>
+#include <set>
+
 #include <gmock/gmock.h>
 
+#include "base/random.h"
 #include "services/seat/testing_hall.h"
 
 namespace boxoffice::seat {
@@ -115,6 +120,49 @@ TEST_F(SeatMapTest, WhileTheRestIsTheWaitlistsOnlyWhatIsKeptForTheChannelsIsProp
   EXPECT_THAT(map_.Propose({2, "", ""}, kNow).seats, ElementsAre(1, 2)) << "what was left out is free again";
   map_.Settle();
   EXPECT_THAT(propose(1, fans).seats, ElementsAre(6));
+}
+
+// What the map has at hand for each set of channels, against what is looked for in rows and assumptions anew.
+// There are more such sets than it keeps.
+TEST_F(SeatMapTest, ABuyerOfWhateverChannelsChoosesFromWhatIsFreeForThem) {
+  const std::array<std::string, 4> channels = {"", "cards", "fanclub", "press"};
+  const auto hall = MakeHall({6, 6, 6});
+  SeatMap map(hall, 100);
+  SeededRandom random(4);
+  std::vector<SeatRow> rows(hall->capacity());
+  std::set<SeatNo> assumed;
+  int found = 0;
+  for (int step = 0; step < 20'000; ++step) {
+    if (random.Below(8) == 0) {
+      map.Settle();
+      assumed.clear();
+      const auto seat_no = static_cast<SeatNo>(1 + random.Below(rows.size()));
+      SeatRow& row = rows[seat_no - 1];
+      row.key = {1, seat_no};
+      row.state = random.Below(3) == 0 ? SeatState::kSold : SeatState::kFree;
+      row.channel = channels[random.Below(step % 4'000 < 3'000 ? channels.size() : 1)];
+      row.version = step + 1;
+      map.Apply(row);
+    }
+    std::vector<std::string> hers;
+    for (const std::string& channel : channels) {
+      if (!channel.empty() && random.Below(2) == 0) hers.push_back(channel);
+    }
+    const bool only_kept = random.Below(2) == 0;
+    FreeSeats free(hall);
+    for (SeatNo seat_no = 1; seat_no <= rows.size(); ++seat_no) {
+      const SeatRow& row = rows[seat_no - 1];
+      const bool is_hers =
+          row.channel.empty() ? !only_kept : std::ranges::find(hers, row.channel) != hers.end();
+      free.Set(seat_no, is_hers && row.state == SeatState::kFree && !assumed.contains(seat_no));
+    }
+    const BestAvailable wish{static_cast<uint32_t>(1 + random.Below(3)), "", ""};
+    const std::vector<SeatNo> seats = map.Propose(wish, kNow, false, hers, only_kept).seats;
+    ASSERT_EQ(seats, free.Choose(wish).seats) << "step " << step;
+    assumed.insert(seats.begin(), seats.end());
+    found += seats.empty() ? 0 : 1;
+  }
+  EXPECT_GT(found, 2'000) << "there was something to be seen";
 }
 
 TEST_F(SeatMapTest, ASeatThatIsBlockedBesidesIsNotItsChannels) {

@@ -446,7 +446,7 @@ Result<ShowView> SeatService::CreateShow(const std::string& operation, std::stri
   Entry entry = MakeEntry(std::move(show));
   {
     const std::unique_lock lock(catalogue_mutex_);
-    shows_.emplace(entry.show->id, entry);
+    AddLocked(entry);
   }
   return View(entry);
 }
@@ -528,10 +528,23 @@ ShowView SeatService::View(const Entry& entry) const {
           seats.next_release_at};
 }
 
+void SeatService::AddLocked(Entry entry) {
+  const std::pair key{entry.show->concert_id, entry.show->id};
+  if (shows_.emplace(key.second, std::move(entry)).second) shows_by_concert_.insert(key);
+}
+
+void SeatService::ForgetLocked(int64_t show_id) {
+  const auto found = shows_.find(show_id);
+  if (found == shows_.end()) return;
+  shows_by_concert_.erase({found->second.show->concert_id, show_id});
+  shows_.erase(found);
+}
+
 ConcertView SeatService::ViewLocked(const Concert& concert) const {
   ConcertView view{concert, {}};
-  for (const auto& [id, entry] : shows_) {
-    if (entry.show->concert_id == concert.id) view.shows.push_back(View(entry));
+  for (auto next = shows_by_concert_.lower_bound({concert.id, 0});
+       next != shows_by_concert_.end() && next->first == concert.id; ++next) {
+    view.shows.push_back(View(shows_.at(next->second)));
   }
   return view;
 }

@@ -8,9 +8,11 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <shared_mutex>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -231,7 +233,10 @@ class SeatService {
   [[nodiscard]] std::optional<ConcertView> FindKnownConcert(int64_t id) const;
   [[nodiscard]] Entry MakeEntry(Show show) const;
   [[nodiscard]] ShowView View(const Entry& entry) const;
-  // With all its shows.
+  // Unless the show is known, and if it is. With catalogue_mutex_, exclusively.
+  void AddLocked(Entry entry);
+  void ForgetLocked(int64_t show_id);
+  // With all its shows, and no look at those of other concerts.
   [[nodiscard]] ConcertView ViewLocked(const Concert& concert) const;
   // The seats of a command that names an area instead.
   static std::optional<Outcome> FillArea(const Entry& entry, const std::optional<Area>& area,
@@ -262,6 +267,7 @@ class SeatService {
   mutable std::shared_mutex catalogue_mutex_;
   std::map<int64_t, Concert> concerts_;
   std::map<int64_t, Entry> shows_;
+  std::set<std::pair<int64_t, int64_t>> shows_by_concert_;  // (concert, show), of all in shows_
 
   // Of the executor's thread.
   Timestamp next_forgetting_{};

@@ -135,26 +135,26 @@ Result<void> SeatService::LearnNew(StoredShow stored) {
   entry.map->SetMarks(stored.marks);
   BOXOFFICE_TRY(LoadSeats(*entry.map, id));
   const std::unique_lock lock(catalogue_mutex_);
-  shows_.emplace(id, std::move(entry));
+  AddLocked(std::move(entry));
   return {};
 }
 
 void SeatService::LearnTerms(const Entry& known, Show stored) {
-  const int64_t id = stored.id;
   // By what it says, not by its version: a failover may have lost one, and the next has its number.
   const bool repriced = stored.layout != nullptr && *stored.layout != *known.show->layout;
   if (repriced) known.map->SetPrices(stored.layout);
   if (!repriced) stored.layout = known.show->layout;
   auto show = std::make_shared<const Show>(std::move(stored));
   const std::unique_lock lock(catalogue_mutex_);
-  shows_.at(id).show = std::move(show);
+  ForgetLocked(show->id);  // after a failover it may be of another concert
+  AddLocked({std::move(show), known.map});
 }
 
 std::optional<SeatService::Entry> SeatService::FindSame(const Show& stored) {
   std::optional<Entry> known = FindKnown(stored.id);
   if (!known || stored.layout == nullptr || HaveSameSeats(*stored.layout, *known->show->layout)) return known;
   const std::unique_lock lock(catalogue_mutex_);
-  shows_.erase(stored.id);
+  ForgetLocked(stored.id);
   return std::nullopt;
 }
 
@@ -181,7 +181,7 @@ Result<void> SeatService::ReadAnew(NewsPlace& place) {
     if (stored) after = stored->show.id;
     {
       const std::unique_lock lock(catalogue_mutex_);
-      for (; next != known.end() && (!stored || *next < after); ++next) shows_.erase(*next);
+      for (; next != known.end() && (!stored || *next < after); ++next) ForgetLocked(*next);
     }
     if (!stored) return {};
     if (next != known.end() && *next == after) ++next;

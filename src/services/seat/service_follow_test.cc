@@ -281,7 +281,7 @@ TEST_F(LostShowTest, AShowWhoseMakingWasLostIsGoneOnceAllIsReadAnew) {
   EXPECT_EQ(service_->UpdateShow(2, {}).error().reason, "show_not_found");
   EXPECT_EQ(service_->ChangePrices(2, {}, {}).error().reason, "show_not_found");
   EXPECT_EQ(Run(HoldOfTwo(1, {1})).refusal, Refusal::kShowNotFound);
-  EXPECT_TRUE(service_->GetShow(1).has_value());
+  EXPECT_EQ(service_->GetConcert(1)->shows.size(), 1U);
 }
 
 TEST_F(LostShowTest, ACommandWhoseShowIsFoundLostMeanwhileIsAnsweredAllTheSame) {
@@ -316,6 +316,20 @@ TEST_F(LostShowTest, AnotherShowWithTheIdOfALostOneHasItsOwnSeats) {
   Command best = HoldOfTwo(3, {});
   std::get<HoldSeats>(best.body).best = BestAvailable{.count = 1, .accessible = 1};
   EXPECT_EQ(Run(best).seats, std::vector<SeatNo>{2});
+}
+
+TEST_F(LostShowTest, AShowThatIsOfAnotherConcertWhenAllIsReadAnewIsListedWithThatAlone) {
+  StoredShow moved = Hear();
+  ASSERT_EQ(service_->GetConcert(1)->shows.size(), 2U);
+  moved.show.concert_id = 2;
+  memory_.catalogue.shows.push_back(moved);
+  memory_.catalogue.concerts.push_back({2, "Second", "Artist", "Venue"});
+  ReadAnew();
+  EXPECT_EQ(service_->GetConcert(1)->shows.size(), 1U);
+  const Result<ConcertView> second = service_->GetConcert(2);
+  ASSERT_TRUE(second.has_value()) << second.error().reason;
+  ASSERT_EQ(second->shows.size(), 1U);
+  EXPECT_EQ(second->shows[0].show->id, 2);
 }
 
 // Its map goes on: one that began anew would have a version that its followers have seen already.

@@ -32,6 +32,9 @@ export const deadline = (): AbortSignal | undefined => AbortSignal.timeout?.(kAn
 
 export const api = createBoxoffice({ baseUrl: '/', fetch: async (request) => noteClock(await fetch(request, { signal: deadline() })) });
 
+// How far it is counted who is before a place on a waitlist: so many, or more.
+export const kMaxBefore = 1_000;
+
 // What useInfiniteQuery is told of a list that comes in pages.
 export const kPages = {
   initialPageParam: undefined as string | undefined,

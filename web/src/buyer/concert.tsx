@@ -1,7 +1,7 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Link } from 'wouter';
-import { api, fetchConcert, kMaxSeats, ok, serverNow, type Schemas, type Show } from '../api/client';
+import { api, fetchConcert, kMaxBefore, kMaxSeats, ok, serverNow, type Schemas, type Show } from '../api/client';
 import { Name, nameIn, ProblemNote, useFocusKept, useOnePress } from '../parts';
 import { useSession } from '../session';
 import { useText } from '../text';
@@ -73,7 +73,7 @@ function Waitlist({ show, data, places }: { show: Show; data: Schemas['WaitlistE
       )}
       {data?.state === 'WAITING' && (
         <>
-          <p role="status">{t.waitlistPlace(data.before)} <span className="soft">{[t.seats(data.count), data.category].filter(Boolean).join(' · ')}</span></p>
+          <p role="status">{t.waitlistPlace(data.before, data.before >= kMaxBefore)} <span className="soft">{[t.seats(data.count), data.category].filter(Boolean).join(' · ')}</span></p>
           <button type="button" disabled={leave.isPending} onClick={() => press(() => leave.mutateAsync())}>{t.waitlistLeave}</button>
         </>
       )}

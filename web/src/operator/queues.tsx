@@ -1,6 +1,6 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
-import { api, fetchConcerts, ok, type Schemas } from '../api/client';
+import { api, fetchAdminConcerts, ok, type Schemas } from '../api/client';
 import { placeOf, seedIsCommitted } from '../draw_proof';
 import { nameIn, ProblemNote } from '../parts';
 import { useText } from '../text';
@@ -124,7 +124,7 @@ function QueuePanel({ queue, name }: { queue: Queue; name: string }) {
 export function QueuesPage() {
   const w = useWords();
   const { language } = useText();
-  const concerts = useQuery({ queryKey: ['concerts'], queryFn: fetchConcerts });
+  const concerts = useQuery({ queryKey: ['admin-concerts'], queryFn: fetchAdminConcerts });
   const queues = useQuery({ queryKey: ['admin-queues'], queryFn: () => ok(api.GET('/v1/admin/queues')), refetchInterval: 2_000 });
   const nameOf = (id: string) => nameIn(language, concerts.data?.find((one) => one.shows.some((show) => show.id === id))?.title ?? '')[0];
   return (

@@ -1,7 +1,7 @@
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Link } from 'wouter';
-import { api, kPages, ok, type Schemas, type Show } from '../api/client';
+import { api, kMaxBefore, kPages, ok, type Schemas, type Show } from '../api/client';
 import { ProblemNote } from '../parts';
 import { useText } from '../text';
 import { useWords } from './words';
@@ -19,7 +19,7 @@ function Row({ entry, show }: { entry: Entry; show: Show }) {
       <td>{number(entry.count)}</td><td>{wish || w.anySeats}</td>
       <td>
         <span className={`state ${entry.state}`}>{w.waitState[entry.state]}</span>
-        {entry.state === 'WAITING' && <> {w.beforeIt(number(entry.before))}</>}
+        {entry.state === 'WAITING' && <> {w.beforeIt(number(entry.before), entry.before >= kMaxBefore)}</>}
         {entry.ended_because && <> {w.endedBecause[entry.ended_because] ?? entry.ended_because}</>}
       </td>
       <td>{entry.reservation_id && <Link href={`/operator/sagas/${entry.reservation_id}`}><code>{entry.reservation_id}</code></Link>}{entry.offered_until && <><br />{w.offeredUntil(time(entry.offered_until))}</>}</td>

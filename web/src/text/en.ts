@@ -53,7 +53,7 @@ export const en = {
   waitlistCount: 'How many seats?',
   waitlistCategory: 'Which category?',
   seats: (n: number) => plural(n, 'seat', 'seats'),
-  waitlistPlace: (n: number) => (n === 0 ? 'You are the next on the waitlist.' : `${plural(n, 'person is', 'people are')} before you on the waitlist.`),
+  waitlistPlace: (n: number, orMore: boolean) => (n === 0 ? 'You are the next on the waitlist.' : `${plural(n, 'person is', orMore ? 'people or more are' : 'people are')} before you on the waitlist.`),
   waitlistOffered: 'Seats are held for you!',
   waitlistTake: 'See the offer',
   waitlistLeave: 'Leave the waitlist',

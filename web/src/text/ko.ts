@@ -54,7 +54,7 @@ export const ko: Words = {
   waitlistCount: '몇 석이 필요하세요?',
   waitlistCategory: '어떤 등급인가요?',
   seats: (n) => `${count(n)}석`,
-  waitlistPlace: (n) => (n === 0 ? '다음 순서입니다.' : `앞에 ${count(n)}명이 기다리고 있습니다.`),
+  waitlistPlace: (n, orMore) => (n === 0 ? '다음 순서입니다.' : `앞에 ${count(n)}명${orMore ? ' 이상' : ''}이 기다리고 있습니다.`),
   waitlistOffered: '좌석을 확보해 두었습니다!',
   waitlistTake: '제안 보기',
   waitlistLeave: '대기 그만두기',
