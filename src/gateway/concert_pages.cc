@@ -1,6 +1,7 @@
 #include "gateway/concert_pages.h"
 
 #include <algorithm>
+#include <utility>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -54,7 +55,9 @@ asio::awaitable<void> ConcertPages::Refresh(Key key, std::shared_ptr<Entry> entr
   if (list) {
     const auto answer = std::make_shared<const seat::v1::ListConcertsResponse>(*std::move(list));
     const auto render = [answer] { return Render(*answer); };
-    entry->page = co_await RunElsewhere(pool_, backends_.executor(), render);
+    Page page = co_await RunElsewhere(pool_, backends_.executor(), render);
+    // One that says the same stays, and with it what the compressor has made of it.
+    if (page.etag != entry->page.etag) entry->page = std::move(page);
   } else {
     entry->error = list.error();
     const auto kept = pages_.find(key);

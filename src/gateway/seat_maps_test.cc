@@ -176,6 +176,14 @@ class SeatMapsTest : public GatewayTest {
     version_ = version;
     states_ = std::move(states);
   }
+  // The same show under each id.
+  void AnswerAnyShow() {
+    services_.seat.GetShow_.answer = [](const seat::v1::GetShowRequest& request) -> Result<seat::v1::Show> {
+      seat::v1::Show show = AShow();
+      show.set_id(request.id());
+      return show;
+    };
+  }
   uint64_t version_ = 1;
   std::string states_ = "ffffff";
   std::map<int64_t, int> layouts_asked_;  // by show, where a test counts them
@@ -183,11 +191,7 @@ class SeatMapsTest : public GatewayTest {
 
 TEST_F(SeatMapsTest, AShowIsAskedForOnceHoweverManyOtherShowsAreFollowed) {
   namespace asio = boost::asio;
-  services_.seat.GetShow_.answer = [](const seat::v1::GetShowRequest& request) -> Result<seat::v1::Show> {
-    seat::v1::Show show = AShow();
-    show.set_id(request.id());
-    return show;
-  };
+  AnswerAnyShow();
   services_.seat.GetSeatMap_.answer =
       [this](const seat::v1::GetSeatMapRequest& request) -> Result<seat::v1::SeatMap> {
     const std::scoped_lock lock(mutex_);
@@ -288,11 +292,7 @@ class LongSeatMapsTest : public SeatMapsTest {
 
   void SetUp() override {
     SeatMapsTest::SetUp();
-    services_.seat.GetShow_.answer = [](const seat::v1::GetShowRequest& request) -> Result<seat::v1::Show> {
-      seat::v1::Show show = AShow();
-      show.set_id(request.id());
-      return show;
-    };
+    AnswerAnyShow();
     services_.seat.GetSeatMap_.answer =
         [this](const seat::v1::GetSeatMapRequest& request) -> Result<seat::v1::SeatMap> {
       return LongMap(request.show_id(), changes_ ? ++looks_ : 1, !request.states_only());

@@ -199,13 +199,7 @@ Operation ListConcerts() {
     ManualClock clock{kNow};
     obs::Registry metrics;
     seat::Memory memory;
-    seat::SeatService service{
-        {std::make_unique<seat::MemoryStore>(memory), std::make_unique<seat::MemoryStore>(memory),
-         std::make_unique<seat::MemoryStore>(memory)},
-        clock,
-        metrics,
-        {},
-        {}};
+    seat::SeatService service{seat::StoresOf(memory), clock, metrics, {}, {}};
   };
   auto catalogue = std::make_shared<Catalogue>();
   seat::Show show;

@@ -95,6 +95,13 @@ class Acquirer : public ::testing::Test {
     }));
     return payment;
   }
+  static void GiveBackTheFirstSeat(Buyer& buyer, const Reply& bought) {
+    const int64_t seat = bought.body.at("seats").at(0).at("seat_no").as_int64();
+    const Reply given_back =
+        buyer.Call("POST", fmt::format("/v1/reservations/{}/cancel", bought.at("id")),
+                   fmt::format(R"({{"seats":[{}]}})", seat), {{"Idempotency-Key", NewKey()}});
+    EXPECT_EQ(given_back.status, 202) << given_back;
+  }
   // By an operator, who then has the saga go on.
   static void SettleOutside(const std::string& reservation) {
     const std::string body = R"({"reason":"charged back, case 4711"})";
@@ -198,11 +205,7 @@ TEST_F(Acquirer, APartThatItRefusesToGiveBackIsEndedAndTheOtherSeatsStay) {
   const std::string id = Buy(buyer, "refund_refused", 2);
   const Reply bought = buyer.Await(id, "CONFIRMED");
   ASSERT_EQ(bought.at("state"), "CONFIRMED");
-  const int64_t seat = bought.body.at("seats").at(0).at("seat_no").as_int64();
-  const Reply given_back =
-      buyer.Call("POST", fmt::format("/v1/reservations/{}/cancel", id),
-                 fmt::format(R"({{"seats":[{}]}})", seat), {{"Idempotency-Key", NewKey()}});
-  EXPECT_EQ(given_back.status, 202) << given_back;
+  GiveBackTheFirstSeat(buyer, bought);
   const json::value refused = AwaitRefusal(id);
   ASSERT_FALSE(refused.is_null());
   EXPECT_EQ(refused.at("refusal").as_string(), "") << "the whole is approved";
@@ -224,11 +227,7 @@ TEST_F(Acquirer, WhatWasSettledOutsideIsNotGivenBackOnceMoreByALaterCancellation
   const std::string id = Buy(buyer, "first_refund_refused", 2);
   const Reply bought = buyer.Await(id, "CONFIRMED");
   ASSERT_EQ(bought.at("state"), "CONFIRMED");
-  const int64_t seat = bought.body.at("seats").at(0).at("seat_no").as_int64();
-  const Reply given_back =
-      buyer.Call("POST", fmt::format("/v1/reservations/{}/cancel", id),
-                 fmt::format(R"({{"seats":[{}]}})", seat), {{"Idempotency-Key", NewKey()}});
-  EXPECT_EQ(given_back.status, 202) << given_back;
+  GiveBackTheFirstSeat(buyer, bought);
   ASSERT_FALSE(AwaitRefusal(id).is_null());
   SettleOutside(id);
   ASSERT_EQ(buyer.Await(id, "CONFIRMED").at("state"), "CONFIRMED");

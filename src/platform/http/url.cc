@@ -4,7 +4,6 @@
 
 #include <fmt/format.h>
 
-#include "base/text.h"
 #include "platform/http/utf8.h"
 
 namespace boxoffice::http {
@@ -19,22 +18,6 @@ std::optional<std::string> PercentDecode(std::string_view text, bool plus_is_spa
   std::optional<std::string> decoded = PercentDecodeBytes(text);
   if (!decoded || decoded->contains('\0') || !IsUtf8(*decoded)) return std::nullopt;
   return decoded;
-}
-
-std::string PercentEncode(std::string_view text) {
-  constexpr std::string_view kHex = "0123456789ABCDEF";
-  std::string out;
-  for (const char c : text) {
-    const bool unreserved = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                            c == '-' || c == '.' || c == '_' || c == '~';
-    if (unreserved) {
-      out.push_back(c);
-    } else {
-      const auto byte = static_cast<unsigned char>(c);
-      out.append({'%', kHex[byte >> 4], kHex[byte & 15]});
-    }
-  }
-  return out;
 }
 
 std::optional<Url> ParseUrl(std::string_view text) {

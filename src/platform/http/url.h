@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/text.h"
 
 namespace boxoffice::http {
 
@@ -27,8 +28,7 @@ inline constexpr size_t kMaxQueryParameters = 32;
 
 // The text behind %XX (and behind '+', in a query). nullopt: a '%' without two hexadecimal digits, or a NUL.
 [[nodiscard]] std::optional<std::string> PercentDecode(std::string_view text, bool plus_is_space = false);
-// Everything but the unreserved characters as %XX: fit for a path segment and for a query.
-[[nodiscard]] std::string PercentEncode(std::string_view text);
+using boxoffice::PercentEncode;
 
 using QueryParameters = std::vector<std::pair<std::string, std::string>>;
 // The decoded parameters of `a=1&b=2`, in order. Errors, all kInvalidArgument: query_malformed (bad encoding,

@@ -33,19 +33,24 @@ class BusyTable final : public Table {
   int64_t seq_ = 0;
 };
 
-TEST(PublisherTest, StopDoesNotWaitForWhatOthersGoOnWriting) {
-  obs::Registry metrics;
-  FakeBus bus;
-  PublisherConfig config;
-  config.service = "test";
-  config.open_table = [] { return std::make_unique<BusyTable>(); };
-  config.min_poll = config.max_poll = config.min_gap = std::chrono::hours(1);
-  const SystemClock clock;
-  Publisher publisher(config, bus, clock, metrics);
+class PublisherTest : public testing::Test {
+ protected:
+  PublisherTest() { config_.service = "test"; }
+
+  obs::Registry metrics_;
+  FakeBus bus_;
+  const SystemClock clock_;
+  PublisherConfig config_;
+};
+
+TEST_F(PublisherTest, StopDoesNotWaitForWhatOthersGoOnWriting) {
+  config_.open_table = [] { return std::make_unique<BusyTable>(); };
+  config_.min_poll = config_.max_poll = config_.min_gap = std::chrono::hours(1);
+  Publisher publisher(config_, bus_, clock_, metrics_);
   ASSERT_TRUE(publisher.Start());
-  bus.WaitForAttempts(1);
+  bus_.WaitForAttempts(1);
   publisher.Stop();
-  EXPECT_EQ(bus.WaitFor(4).size(), 4U) << "the one at the start, and the three that waited at the end";
+  EXPECT_EQ(bus_.WaitFor(4).size(), 4U) << "the one at the start, and the three that waited at the end";
 }
 
 // An outbox whose connection is lost after each read.
@@ -71,15 +76,10 @@ class DoubtfulTable final : public Table {
   bool read_ = false;
 };
 
-TEST(PublisherTest, DoubtfulNumbersAreForgotten) {
-  obs::Registry metrics;
-  FakeBus bus;
+TEST_F(PublisherTest, DoubtfulNumbersAreForgotten) {
   int erasures = 0;
-  PublisherConfig config;
-  config.service = "test";
-  config.open_table = [&erasures] { return std::make_unique<DoubtfulTable>(erasures); };
-  const SystemClock clock;
-  Publisher publisher(config, bus, clock, metrics);
+  config_.open_table = [&erasures] { return std::make_unique<DoubtfulTable>(erasures); };
+  Publisher publisher(config_, bus_, clock_, metrics_);
   ASSERT_TRUE(publisher.Open());
   EXPECT_EQ(publisher.PublishBatch().value_or(7), 1U);
   EXPECT_EQ(publisher.PublishBatch().value_or(7), 0U);
@@ -107,16 +107,11 @@ class OthersTable final : public Table {
   Calls& calls_;
 };
 
-TEST(PublisherTest, WhatOthersPublishIsCountedOnceASecondHoweverOftenItIsNudged) {
-  obs::Registry metrics;
-  FakeBus bus;
+TEST_F(PublisherTest, WhatOthersPublishIsCountedOnceASecondHoweverOftenItIsNudged) {
   OthersTable::Calls calls;
-  PublisherConfig config;
-  config.service = "test";
-  config.open_table = [&calls] { return std::make_unique<OthersTable>(calls); };
-  config.min_poll = config.max_poll = std::chrono::hours(1);
-  const SystemClock clock;
-  Publisher publisher(config, bus, clock, metrics);
+  config_.open_table = [&calls] { return std::make_unique<OthersTable>(calls); };
+  config_.min_poll = config_.max_poll = std::chrono::hours(1);
+  Publisher publisher(config_, bus_, clock_, metrics_);
   const auto start = std::chrono::steady_clock::now();
   ASSERT_TRUE(publisher.Start());
   while (calls.reads < 300) {
@@ -136,14 +131,9 @@ class UncountedTable final : public Table {
   Result<Status> Count() override { return Fail(Code::kUnavailable, "database_unavailable", "too slow"); }
 };
 
-TEST(PublisherTest, ACountThatFailsIsLogged) {
-  obs::Registry metrics;
-  FakeBus bus;
-  PublisherConfig config;
-  config.service = "test";
-  config.open_table = [] { return std::make_unique<UncountedTable>(); };
-  const SystemClock clock;
-  Publisher publisher(config, bus, clock, metrics);
+TEST_F(PublisherTest, ACountThatFailsIsLogged) {
+  config_.open_table = [] { return std::make_unique<UncountedTable>(); };
+  Publisher publisher(config_, bus_, clock_, metrics_);
   testing::internal::CaptureStderr();
   const auto opened = publisher.Open();
   const std::string log = testing::internal::GetCapturedStderr();

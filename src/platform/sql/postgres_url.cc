@@ -8,6 +8,8 @@
 #include <fmt/format.h>
 #include <libpq-fe.h>
 
+#include "base/text.h"
+
 namespace boxoffice::sql::pg {
 namespace {
 
@@ -15,19 +17,6 @@ namespace {
 // own.
 constexpr std::array<std::string_view, 3> kSaidByConnection = {"client_encoding", "connect_timeout",
                                                                "target_session_attrs"};
-
-std::string PercentEncoded(std::string_view text) {
-  constexpr std::string_view kPlain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
-  std::string encoded;
-  for (const char byte : text) {
-    if (kPlain.contains(byte)) {
-      encoded += byte;
-    } else {
-      encoded += fmt::format("%{:02X}", static_cast<unsigned char>(byte));
-    }
-  }
-  return encoded;
-}
 
 }  // namespace
 
@@ -45,7 +34,7 @@ std::string WithVariables(const std::string& url, const Variables& variables) {
       value = variables(option->envvar);
       has_more = has_more || value != nullptr;
     }
-    if (value != nullptr) complete += fmt::format("{}={}&", option->keyword, PercentEncoded(value));
+    if (value != nullptr) complete += fmt::format("{}={}&", option->keyword, PercentEncode(value));
   }
   complete.pop_back();
   return has_more ? complete : url;

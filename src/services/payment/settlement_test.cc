@@ -145,7 +145,18 @@ class ReconciliationTest : public ::testing::Test {
     payment.created_at = payment.updated_at = at;
     return payment;
   }
+  // That was given back, under an id of its own.
+  Refund PartOf(const Payment& payment, int64_t amount = 300) {
+    return {.payment = payment.key,
+            .saga = SagaId::Make(kNow, random_),
+            .amount = amount,
+            .done = true,
+            .updated_at = kNow};
+  }
   static std::string KeyOf(const Payment& payment) { return payment.key.reservation.ToString() + "/1"; }
+  static std::string KeyOfPart(const Refund& part) {
+    return part.payment.reservation.ToString() + "/1/" + part.saga.ToString();
+  }
   static std::string Line(const std::string& operation, const std::string& key, int64_t amount,
                           const std::string& currency = "KRW") {
     return fmt::format("{},{},{},{}\n", operation, key, amount, currency);
@@ -218,18 +229,14 @@ TEST_F(ReconciliationTest, EveryKindOfDifferenceIsNamed) {
 TEST_F(ReconciliationTest, PartsThatWereGivenBackAreComparedByTheirOwnKeys) {
   Payment paid = APayment();
   paid.refunded = 300;
-  const Refund part{.payment = paid.key,
-                    .saga = SagaId::Make(kNow, random_),
-                    .amount = 300,
-                    .done = true,
-                    .updated_at = kNow};
-  const std::string part_key = KeyOf(paid) + "/" + part.saga.ToString();
-  EXPECT_EQ(Told(Compare(Line("capture", KeyOf(paid), 1000) + Line("refund", part_key, 300), {paid}, {part})),
+  const Refund part = PartOf(paid);
+  EXPECT_EQ(Told(Compare(Line("capture", KeyOf(paid), 1000) + Line("refund", KeyOfPart(part), 300), {paid},
+                         {part})),
             "");
   EXPECT_EQ(Told(Compare(Line("capture", KeyOf(paid), 1000), {paid}, {part})), "0 missing_there\n");
   paid.state = State::kCancelled;
   paid.resolution = Resolution::kRefunded;
-  EXPECT_EQ(Told(Compare(Line("capture", KeyOf(paid), 1000) + Line("refund", part_key, 300) +
+  EXPECT_EQ(Told(Compare(Line("capture", KeyOf(paid), 1000) + Line("refund", KeyOfPart(part), 300) +
                              Line("refund", KeyOf(paid), 700),
                          {paid}, {part})),
             "");
@@ -248,14 +255,9 @@ TEST_F(ReconciliationTest, WhatMovedNoMoneyIsNotExpectedAndWhatIsUncertainIsSaid
 TEST_F(ReconciliationTest, APartOfAPaymentThatIsBeingCancelledIsSaidToBeUncertainToo) {
   Payment cancelling = APayment(State::kCancelled);
   cancelling.refunded = 300;
-  const Refund part{.payment = cancelling.key,
-                    .saga = SagaId::Make(kNow, random_),
-                    .amount = 300,
-                    .done = true,
-                    .updated_at = kNow};
-  const std::string part_key = KeyOf(cancelling) + "/" + part.saga.ToString();
-  const SettlementReport report =
-      Compare(Line("capture", KeyOf(cancelling), 1000) + Line("refund", part_key, 300), {cancelling}, {part});
+  const Refund part = PartOf(cancelling);
+  const SettlementReport report = Compare(
+      Line("capture", KeyOf(cancelling), 1000) + Line("refund", KeyOfPart(part), 300), {cancelling}, {part});
   EXPECT_EQ(Told(report), "2 missing_here\n3 missing_here\n");
   for (const Difference& difference : report.differences) {
     EXPECT_THAT(difference.detail, HasSubstr("not certain"));
@@ -278,15 +280,13 @@ TEST_F(ReconciliationTest, OfWhatTheProviderRefusesToGiveBackTheCaptureIsCertain
 TEST_F(ReconciliationTest, OfACancelledPaymentOfWhichAPartIsRefusedTheCaptureIsCertainToo) {
   Payment cancelling = APayment(State::kCancelled);
   cancelling.refunding = 300;
-  const Refund part{.payment = cancelling.key,
-                    .saga = SagaId::Make(kNow, random_),
-                    .amount = 300,
-                    .updated_at = kNow,
-                    .dispute = {"charge_disputed", "", ""}};
+  Refund part = PartOf(cancelling);
+  part.done = false;
+  part.dispute = {"charge_disputed", "", ""};
   const std::string capture = Line("capture", KeyOf(cancelling), 1000);
   EXPECT_EQ(Told(Compare(capture, {cancelling}, {part})), "");
-  const std::string part_key = KeyOf(cancelling) + "/" + part.saga.ToString();
-  const SettlementReport report = Compare(capture + Line("refund", part_key, 300), {cancelling}, {part});
+  const SettlementReport report =
+      Compare(capture + Line("refund", KeyOfPart(part), 300), {cancelling}, {part});
   EXPECT_EQ(Told(report), "3 missing_here\n");
   EXPECT_THAT(report.differences[0].detail, HasSubstr("refuses to give it back: charge_disputed"));
 }
@@ -295,20 +295,11 @@ TEST_F(ReconciliationTest, WhereAPartWasSettledOutsideTheRestIsComparedByItsOwnK
   Payment cancelled = APayment(State::kCancelled);
   cancelled.resolution = Resolution::kRefunded;
   cancelled.refunded = 1000;
-  const Refund outside{.payment = cancelled.key,
-                       .saga = SagaId::Make(kNow, random_),
-                       .amount = 300,
-                       .done = true,
-                       .updated_at = kNow,
-                       .dispute = {"charge_disputed", "root", "charged back"}};
-  const Refund rest{.payment = cancelled.key,
-                    .saga = SagaId::Make(kNow, random_),
-                    .amount = 700,
-                    .done = true,
-                    .updated_at = kNow};
-  const std::string rest_key = KeyOf(cancelled) + "/" + rest.saga.ToString();
-  EXPECT_EQ(Told(Compare(Line("capture", KeyOf(cancelled), 1000) + Line("refund", rest_key, 700), {cancelled},
-                         {outside, rest})),
+  Refund outside = PartOf(cancelled);
+  outside.dispute = {"charge_disputed", "root", "charged back"};
+  const Refund rest = PartOf(cancelled, 700);
+  EXPECT_EQ(Told(Compare(Line("capture", KeyOf(cancelled), 1000) + Line("refund", KeyOfPart(rest), 700),
+                         {cancelled}, {outside, rest})),
             "");
 }
 
@@ -324,21 +315,16 @@ TEST_F(ReconciliationTest, OfWhatTheProviderContradictsItselfNothingIsCertain) {
 TEST_F(ReconciliationTest, WhatWasSettledOutsideIsNotExpectedThereAndSaidToBeSoWhereItIs) {
   Payment paid = APayment();
   paid.refunded = 300;
-  Refund part{.payment = paid.key,
-              .saga = SagaId::Make(kNow, random_),
-              .amount = 300,
-              .done = true,
-              .created_at = kNow,
-              .updated_at = kNow,
-              .dispute = {"charge_disputed", "root", "charged back"}};
+  Refund part = PartOf(paid);
+  part.created_at = kNow;
+  part.dispute = {"charge_disputed", "root", "charged back"};
   Payment cancelled = APayment(State::kCancelled);
   cancelled.resolution = Resolution::kSettledOutside;
   cancelled.dispute = part.dispute;
   const std::string captures = Line("capture", KeyOf(paid), 1000) + Line("capture", KeyOf(cancelled), 1000);
   EXPECT_EQ(Told(Compare(captures, {paid, cancelled}, {part})), "");
-  const std::string part_key = KeyOf(paid) + "/" + part.saga.ToString();
   const SettlementReport report =
-      Compare(captures + Line("refund", part_key, 300) + Line("refund", KeyOf(cancelled), 1000),
+      Compare(captures + Line("refund", KeyOfPart(part), 300) + Line("refund", KeyOf(cancelled), 1000),
               {paid, cancelled}, {part});
   EXPECT_EQ(Told(report), "4 missing_here\n5 missing_here\n");
   for (const Difference& difference : report.differences) {

@@ -42,4 +42,11 @@ bool IsDrawLost(const Show& known, const Show& stored) {
   return known.draw.Drawn() && !stored.draw.Drawn() && stored.draw.seed == known.draw.seed;
 }
 
+void Learn(std::map<int64_t, Show>& known, const std::vector<Show>& stored) {
+  for (const Show& show : stored) {
+    Show& one = known[show.show_id];
+    if (!IsDrawLost(one, show)) one = show;
+  }
+}
+
 }  // namespace boxoffice::queue

@@ -1,6 +1,7 @@
 // Which loadings edges are told of, and what becomes of what a store has lost.
 #include "services/queue/loading.h"
 
+#include <map>
 #include <utility>
 #include <vector>
 
@@ -90,6 +91,15 @@ TEST(DrawLostTest, OnlyADrawThatIsKnownAndStoredAsYetToComeIsLost) {
   EXPECT_FALSE(IsDrawLost(known, known));
   EXPECT_FALSE(IsDrawLost(known, {.show_id = 7, .draw = {.seed = "another"}})) << "nobody knows that one";
   EXPECT_FALSE(IsDrawLost({.show_id = 7}, {.show_id = 7})) << "there never was one";
+}
+
+TEST(LearnTest, ADrawThatIsStoredAsYetToComeStaysKnownAsMade) {
+  const Show stored{.show_id = 7, .draw = {.seed = "secret"}};
+  Show drawn = stored;
+  drawn.draw.drawn_at = kStart;
+  std::map<int64_t, Show> known;
+  for (const Show& show : {stored, drawn, stored}) Learn(known, {show});
+  EXPECT_EQ(known.at(7), drawn);
 }
 
 }  // namespace

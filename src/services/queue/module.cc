@@ -196,10 +196,7 @@ void QueueModule::Remember() {
 }
 
 void QueueModule::Know(const std::vector<Show>& shows) {
-  for (const Show& show : shows) {
-    Show& known = known_[show.show_id];
-    if (!IsDrawLost(known, show)) known = show;  // else whoever leads next has to make it again
-  }
+  Learn(known_, shows);
   ShowKnown(runtime_.metrics, known_.size());
 }
 

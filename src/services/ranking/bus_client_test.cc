@@ -17,6 +17,7 @@
 #include "boxoffice/bus/v1/events.pb.h"
 #include "platform/bus/sqlite_bus.h"
 #include "platform/obs/metrics.h"
+#include "services/ranking/store_for_test.h"
 #include "services/ranking/store_sqlite.h"
 #include "testing/temp_dir.h"
 #include "testing/wait.h"
@@ -27,31 +28,18 @@ namespace {
 using std::chrono::milliseconds;
 
 // Does not know whether it has saved anything, and has not, as where the disk's fsync fails.
-class UnsureStore final : public Store {
+class UnsureStore final : public ForwardingStore {
  public:
   UnsureStore(std::unique_ptr<Store> store, const std::atomic<bool>& unsure, std::atomic<int>& failures)
-      : store_(std::move(store)), unsure_(unsure), failures_(failures) {}
+      : ForwardingStore(std::move(store)), unsure_(unsure), failures_(failures) {}
 
-  Result<Loaded> Load() override { return store_->Load(); }
-  Result<std::optional<Loaded>> LoadIfMoved() override { return store_->LoadIfMoved(); }
-  Result<State> LoadRows(const Keys& keys) override { return store_->LoadRows(keys); }
-  Result<std::vector<bool>> AreProcessed(std::span<const EventId> ids) override {
-    return store_->AreProcessed(ids);
-  }
   Result<void> Save(const State& changed, std::span<const EventId> counted, Hour oldest) override {
-    if (!unsure_) return store_->Save(changed, counted, oldest);
+    if (!unsure_) return ForwardingStore::Save(changed, counted, oldest);
     ++failures_;
     return Fail(Code::kUnknown, "commit_unknown");
   }
-  Result<Forgotten> ForgetProcessed(Timestamp before, size_t limit) override {
-    return store_->ForgetProcessed(before, limit);
-  }
-  Result<void> BeginRebuild() override { return store_->BeginRebuild(); }
-  Result<void> ResumeRebuild() override { return store_->ResumeRebuild(); }
-  Result<bool> EndRebuild(Timestamp now) override { return store_->EndRebuild(now); }
 
  private:
-  const std::unique_ptr<Store> store_;
   const std::atomic<bool>& unsure_;
   std::atomic<int>& failures_;
 };

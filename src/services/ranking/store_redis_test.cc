@@ -16,6 +16,7 @@
 #include "base/random.h"
 #include "platform/redis/redis_for_test.h"
 #include "services/ranking/service.h"
+#include "services/ranking/store_for_test.h"
 #include "testing/redis_server.h"
 #include "testing/wait.h"
 
@@ -26,43 +27,34 @@ using std::chrono::milliseconds;
 
 // Between this store's look at ids and its first save, something happens elsewhere; and after each load of
 // all.
-class MeanwhileStore final : public Store {
+class MeanwhileStore final : public ForwardingStore {
  public:
   MeanwhileStore(std::unique_ptr<Store> store, std::function<void()> before_save,
                  std::function<void()> after_load)
-      : store_(std::move(store)), before_save_(std::move(before_save)), after_load_(std::move(after_load)) {}
+      : ForwardingStore(std::move(store)),
+        before_save_(std::move(before_save)),
+        after_load_(std::move(after_load)) {}
 
   Result<Loaded> Load() override {
-    Result<Loaded> loaded = store_->Load();
+    Result<Loaded> loaded = ForwardingStore::Load();
     if (after_load_) after_load_();
     return loaded;
   }
   Result<std::optional<Loaded>> LoadIfMoved() override {
-    Result<std::optional<Loaded>> loaded = store_->LoadIfMoved();
+    Result<std::optional<Loaded>> loaded = ForwardingStore::LoadIfMoved();
     if (after_load_ && loaded && *loaded) after_load_();
     if (const std::optional<Error> error = std::exchange(fail_load, std::nullopt))
       loaded = std::unexpected(*error);
     return loaded;
   }
-  Result<State> LoadRows(const Keys& keys) override { return store_->LoadRows(keys); }
-  Result<std::vector<bool>> AreProcessed(std::span<const EventId> ids) override {
-    return store_->AreProcessed(ids);
-  }
   Result<void> Save(const State& changed, std::span<const EventId> counted, Hour oldest) override {
     if (auto work = std::exchange(before_save_, nullptr)) work();
-    return store_->Save(changed, counted, oldest);
+    return ForwardingStore::Save(changed, counted, oldest);
   }
-  Result<Forgotten> ForgetProcessed(Timestamp before, size_t limit) override {
-    return store_->ForgetProcessed(before, limit);
-  }
-  Result<void> BeginRebuild() override { return store_->BeginRebuild(); }
-  Result<void> ResumeRebuild() override { return store_->ResumeRebuild(); }
-  Result<bool> EndRebuild(Timestamp now) override { return store_->EndRebuild(now); }
 
   std::optional<Error> fail_load;  // the next LoadIfMoved
 
  private:
-  const std::unique_ptr<Store> store_;
   std::function<void()> before_save_;
   const std::function<void()> after_load_;
 };

@@ -45,12 +45,6 @@ class GivingUpTest : public DispatcherTest {
  protected:
   GivingUpTest() : DispatcherTest(std::make_unique<PartlyFailingStore>()) {}
   PartlyFailingStore& store() { return static_cast<PartlyFailingStore&>(store_); }
-  // To all targets, of keys of their own.
-  void AcceptMany(size_t count) {
-    std::vector<InboxEvent> events;
-    for (size_t i = 0; i < count; ++i) events.push_back(Event(std::to_string(i), "x"));
-    Accept(events);
-  }
   size_t Pending() { return service_.ListDeliveries({.state = State::kPending, .limit = 10'000})->size(); }
 };
 

@@ -21,9 +21,7 @@ class ReplayTest : public DispatcherTest {
   // A target, and as many deliveries of keys of their own, each attempted once.
   void EndAttempts(size_t count, int status) {
     MakeTarget();
-    std::vector<InboxEvent> events;
-    for (size_t i = 0; i < count; ++i) events.push_back(Event(std::to_string(i), "x"));
-    Accept(events);
+    AcceptMany(count);
     std::vector<Delivery> attempted = service_.ListDeliveries({.limit = count}).value();
     ASSERT_EQ(attempted.size(), count);
     for (Delivery& delivery : attempted) delivery = AfterAttempt(delivery, {status, ""}, clock_.Now(), 0);

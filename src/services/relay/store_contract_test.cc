@@ -270,9 +270,7 @@ TEST_P(RelayStoreTest, PruningKeepsWhatIsPendingOrYoung) {
 }
 
 TEST_P(RelayStoreTest, WhatEndedLatelyIsKeptHoweverOldItIs) {
-  Target target{.operation_key = "op"};
-  target.id = store_->InsertTarget(target).value();
-  ASSERT_EQ(target.id, 1);
+  ASSERT_EQ(store_->InsertTarget({.operation_key = "op"}).value(), 1);
   const auto ids = Put({Event("a"), Event("b"), Event("c"), Event("d")}, now_ - std::chrono::hours(100 * 24));
   SetState(ids[0], State::kDelivered);
   SetState(ids[1], State::kDead);

@@ -88,9 +88,7 @@ class RelayStoreTest : public testing::TestWithParam<StoreKind> {
     int64_t young = 0;
   };
   void GiveUpUnderWay(OfAKey& key) {
-    Target target{.operation_key = "op"};
-    target.id = store_->InsertTarget(target).value();
-    ASSERT_EQ(target.id, 1);
+    ASSERT_EQ(store_->InsertTarget({.operation_key = "op"}).value(), 1);
     key.old = Put({Event("a"), Event("a")}, now_);
     SetState(key.old[0], State::kDead);
     key.begun = Find(key.old[1]);

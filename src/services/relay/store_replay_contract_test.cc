@@ -106,8 +106,7 @@ TEST_P(RelayStoreTest, ARangeWithNothingPendingLeavesTargetsAlone) {
 }
 
 TEST_P(RelayStoreTest, NothingIsReplayedToATargetThatTakesNothing) {
-  Target target{.operation_key = "op"};
-  target.id = store_->InsertTarget(target).value();
+  ASSERT_EQ(store_->InsertTarget({.operation_key = "op"}).value(), 1);
   const auto ids = Put({Event("a")}, now_);
   SetState(ids[0], State::kDead);
   SetEnabled(false);
@@ -134,9 +133,7 @@ TEST_P(RelayStoreTest, DeadOnesAreListedOldestFirstByTargetAndTime) {
 }
 
 TEST_P(RelayStoreTest, AFailureChangesNothingOfADeliveryThatWasGivenUpMeanwhileAndASuccessDoes) {
-  Target target{.operation_key = "op"};
-  target.id = store_->InsertTarget(target).value();
-  ASSERT_EQ(target.id, 1);
+  ASSERT_EQ(store_->InsertTarget({.operation_key = "op"}).value(), 1);
   const int64_t id = Put({Event("a")}, now_)[0];
   const Delivery begun = Find(id);
   ASSERT_NO_FATAL_FAILURE(GiveUpAll());
@@ -153,9 +150,7 @@ TEST_P(RelayStoreTest, AFailureChangesNothingOfADeliveryThatWasGivenUpMeanwhileA
 }
 
 TEST_P(RelayStoreTest, AFailureFromBeforeAReplayDoesNotEndWhatWasReplayed) {
-  Target target{.operation_key = "op"};
-  target.id = store_->InsertTarget(target).value();
-  ASSERT_EQ(target.id, 1);
+  ASSERT_EQ(store_->InsertTarget({.operation_key = "op"}).value(), 1);
   const auto ids = Put({Event("a"), Event("a")}, now_);
   for (int i = 0; i < 9; ++i) EndAttempt(Find(ids[0]), 500);
   const Delivery begun = Find(ids[0]);
@@ -191,9 +186,7 @@ TEST_P(RelayStoreTest, ALateSuccessOfOneThatWasReplayedAndWaitsMakesNoneDueEithe
 }
 
 TEST_P(RelayStoreTest, GivingUpATargetEndsItsPendingDeliveriesOnly) {
-  Target target{.operation_key = "op"};
-  target.id = store_->InsertTarget(target).value();
-  ASSERT_EQ(target.id, 1);
+  ASSERT_EQ(store_->InsertTarget({.operation_key = "op"}).value(), 1);
   const auto ids = Put({Event("a"), Event("b")}, now_);
   SetState(ids[0], State::kDelivered);
   ASSERT_TRUE(store_->DeleteTarget(1));

@@ -51,6 +51,12 @@ class DispatcherTest : public testing::Test {
             7};
   }
   void Accept(std::vector<InboxEvent> events) { ASSERT_TRUE(service_.AcceptEvents(events)); }
+  // To all targets, of keys of their own.
+  void AcceptMany(size_t count) {
+    std::vector<InboxEvent> events;
+    for (size_t i = 0; i < count; ++i) events.push_back(Event(std::to_string(i), "x"));
+    Accept(events);
+  }
   std::optional<Timestamp> Round() { return dispatcher_.Round().value(); }
   // Newest first.
   std::vector<Delivery> Deliveries() { return service_.ListDeliveries({.limit = 100}).value(); }

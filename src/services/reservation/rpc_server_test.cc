@@ -18,18 +18,6 @@
 namespace boxoffice::reservation {
 namespace {
 
-// Of no show does anybody hear.
-class NoShows final : public Shows {
- public:
-  asio::awaitable<Result<ShowView>> Get(int64_t) override { co_return Nothing(); }
-  asio::awaitable<Result<void>> Cancel(int64_t) override { co_return Nothing(); }
-  asio::awaitable<Result<Hall>> SeeSeats(int64_t) override { co_return Nothing(); }
-  asio::awaitable<Result<void>> SetWaitlistFirst(int64_t, bool) override { co_return Nothing(); }
-
- private:
-  static std::unexpected<Error> Nothing() { return Fail(Code::kNotFound, "show_not_found"); }
-};
-
 class ReservationRpcTest : public ::testing::Test {
  protected:
   explicit ReservationRpcTest(size_t max_running = ServiceConfig().max_running) {

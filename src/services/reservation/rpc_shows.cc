@@ -154,13 +154,13 @@ Result<v1::ListWaitlistResponse> ShowRpc::List(const WaitlistQuery& query) {
   v1::ListWaitlistResponse list;
   std::optional<uint64_t> before;
   for (const WaitlistEntry& entry : page.entries) {
-    if (before && entry.state == EntryState::kWaiting) {
-      v1::WaitlistEntry& told = *list.add_entries();
-      told = ToProto(entry);
+    v1::WaitlistEntry& told = *list.add_entries();
+    told = ToProto(entry);
+    if (entry.state == EntryState::kWaiting) {
+      if (!before || !whole_show) {
+        BOXOFFICE_ASSIGN(before, reader_.CountBefore(entry.show_id, entry.place));
+      }
       told.set_before(*before);
-    } else {
-      BOXOFFICE_ASSIGN(*list.add_entries(), WithBefore(entry));
-      if (whole_show && entry.state == EntryState::kWaiting) before = list.entries().rbegin()->before();
     }
     if (before && IsOpen(entry.state)) before = std::min(*before + 1, kMaxBefore);
   }

@@ -29,22 +29,6 @@ using ::testing::ElementsAre;
 
 constexpr int64_t kShow = 7;
 
-// Of no show does anybody hear.
-class AskedShows final : public Shows {
- public:
-  int asked = 0;
-  asio::awaitable<Result<ShowView>> Get(int64_t) override {
-    ++asked;
-    co_return Nothing();
-  }
-  asio::awaitable<Result<void>> Cancel(int64_t) override { co_return Nothing(); }
-  asio::awaitable<Result<Hall>> SeeSeats(int64_t) override { co_return Nothing(); }
-  asio::awaitable<Result<void>> SetWaitlistFirst(int64_t, bool) override { co_return Nothing(); }
-
- private:
-  static std::unexpected<Error> Nothing() { return Fail(Code::kNotFound, "show_not_found"); }
-};
-
 // The places that it is told, of kShow. Used by the thread for queries, set while nobody reads.
 class PlacesReader final : public EmptyShowReader {
  public:
@@ -127,7 +111,7 @@ class ShowRpcTest : public ::testing::Test {
   EmptyReader reader_;
   PlacesReader places_;
   World world_;
-  AskedShows shows_;
+  NoShows shows_;
   const std::unique_ptr<Store> migrated_ = SqliteStore::Open(file_, random_).value();
   const std::unique_ptr<ShowStore> show_store_ = SqliteShowStore::Open(file_).value();
   std::unique_ptr<Service> service_;

@@ -14,10 +14,27 @@
 #include <boost/asio/io_context.hpp>
 #include <gtest/gtest.h>
 
+#include "services/reservation/saga/shows.h"
 #include "services/reservation/store_memory.h"
 #include "services/reservation/testing_show_reader.h"
 
 namespace boxoffice::reservation {
+
+// Of no show does anybody hear.
+class NoShows final : public Shows {
+ public:
+  int asked = 0;  // of Get
+  asio::awaitable<Result<ShowView>> Get(int64_t) override {
+    ++asked;
+    co_return Nothing();
+  }
+  asio::awaitable<Result<void>> Cancel(int64_t) override { co_return Nothing(); }
+  asio::awaitable<Result<Hall>> SeeSeats(int64_t) override { co_return Nothing(); }
+  asio::awaitable<Result<void>> SetWaitlistFirst(int64_t, bool) override { co_return Nothing(); }
+
+ private:
+  static std::unexpected<Error> Nothing() { return Fail(Code::kNotFound, "show_not_found"); }
+};
 
 // Used by the batch executor's thread, looked at by the test's.
 class SharedStore final : public Store {

@@ -29,6 +29,7 @@ std::vector<SeatNo> NearestOf(const Layout& layout, Point point, std::span<const
 }  // namespace
 
 bool FreeSeats::Suits(uint32_t index, const Wish& wish) const {
+  if (special_free_[index] == 0) return false;
   const Seat& seat = layout_->seats[index];
   return seat.row >= wish.first_row && seat.row < wish.end_row &&
          (!wish.category || seat.category == *wish.category) &&
@@ -39,7 +40,7 @@ bool FreeSeats::Suits(uint32_t index, const Wish& wish) const {
 std::vector<SeatNo> FreeSeats::FreeAccessible(const Wish& wish) const {
   std::vector<SeatNo> seats;
   for (const SeatNo seat_no : layout_->accessible) {
-    if (special_free_[seat_no - 1] != 0 && Suits(seat_no - 1, wish)) seats.push_back(seat_no);
+    if (Suits(seat_no - 1, wish)) seats.push_back(seat_no);
   }
   if (!layout_->stage) return seats;
   return NearestOf(*layout_, *layout_->stage, seats, seats.size());
@@ -48,7 +49,7 @@ std::vector<SeatNo> FreeSeats::FreeAccessible(const Wish& wish) const {
 std::vector<SeatNo> FreeSeats::FreeCompanionsOf(SeatNo accessible, const Wish& wish) const {
   std::vector<SeatNo> seats;
   for (const Companion& one : std::ranges::equal_range(companions_, accessible, {}, &Companion::of)) {
-    if (special_free_[one.seat_no - 1] != 0 && Suits(one.seat_no - 1, wish)) seats.push_back(one.seat_no);
+    if (Suits(one.seat_no - 1, wish)) seats.push_back(one.seat_no);
   }
   return seats;
 }
@@ -108,9 +109,8 @@ bool FreeSeats::FillUp(const BestAvailable& asked, const Wish& wish, std::vector
   if (party.size() < asked.count) {
     std::vector<SeatNo> companions;
     for (const Companion& one : layout_->companions) {
-      const bool is_free = special_free_[one.seat_no - 1] != 0 && Suits(one.seat_no - 1, wish);
       const bool is_theirs = std::ranges::find(party, one.seat_no) != party.end();
-      if (is_free && !is_theirs) companions.push_back(one.seat_no);
+      if (Suits(one.seat_no - 1, wish) && !is_theirs) companions.push_back(one.seat_no);
     }
     add(NearestOf(*layout_, middle, companions, asked.count - party.size()));
   }

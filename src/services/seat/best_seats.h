@@ -114,6 +114,7 @@ class FreeSeats {
 
   // For parties with a need.
   [[nodiscard]] Proposal ChooseAccessible(const BestAvailable& asked, const Wish& wish) const;
+  // Of an accessible or a companion's seat: it is free, and as is wished.
   [[nodiscard]] bool Suits(uint32_t index, const Wish& wish) const;
   [[nodiscard]] std::vector<SeatNo> FreeAccessible(const Wish& wish) const;
   [[nodiscard]] std::vector<SeatNo> FreeCompanionsOf(SeatNo accessible, const Wish& wish) const;

@@ -210,12 +210,7 @@ class OvertakenTest : public SeatServiceTest {
   }
 
   NewShow request_;
-  SeatService other_{{std::make_unique<MemoryStore>(memory_), std::make_unique<MemoryStore>(memory_),
-                      std::make_unique<MemoryStore>(memory_)},
-                     clock_,
-                     metrics_,
-                     {},
-                     {}};
+  SeatService other_{StoresOf(memory_), clock_, metrics_, {}, {}};
 };
 
 TEST_F(OvertakenTest, AConcertThatTheOtherHasJustMadeIsTheAnswer) {

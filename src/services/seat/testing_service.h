@@ -47,10 +47,8 @@ class SeatServiceTest : public ::testing::Test {
     StartService();
   }
   void StartService(const ServiceOptions& options = {}) {
-    service_ = std::make_unique<SeatService>(
-        SeatService::Stores{std::make_unique<MemoryStore>(memory_), std::make_unique<MemoryStore>(memory_),
-                            std::make_unique<MemoryStore>(memory_)},
-        clock_, metrics_, options, [this] { ++commits_; });
+    service_ =
+        std::make_unique<SeatService>(StoresOf(memory_), clock_, metrics_, options, [this] { ++commits_; });
     ASSERT_TRUE(service_->Start().has_value());
   }
   std::future<Result<Outcome>> Send(Command command) { return SendTo(*service_, std::move(command)); }

@@ -4,12 +4,14 @@
 #include <algorithm>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "services/seat/service.h"
 #include "services/seat/store.h"
 
 namespace boxoffice::seat {
@@ -206,5 +208,11 @@ class MemoryStore final : public Store {
   }
   Memory& memory_;
 };
+
+// Those of a service, all on the same.
+[[nodiscard]] inline SeatService::Stores StoresOf(Memory& memory) {
+  return {std::make_unique<MemoryStore>(memory), std::make_unique<MemoryStore>(memory),
+          std::make_unique<MemoryStore>(memory)};
+}
 
 }  // namespace boxoffice::seat
