@@ -74,11 +74,6 @@ Error Unavailable(std::string detail) {
   return {Code::kUnavailable, "sign_in_unavailable", std::move(detail)};
 }
 
-Error Refused(std::string_view reason, std::string detail) {
-  obs::Log(obs::Level::kInfo, "sign_in_failed", {{"reason", reason}, {"detail", detail}});
-  return {Code::kUnauthenticated, std::string(reason), std::move(detail)};
-}
-
 // "" if it is missing or no text.
 std::string TextIn(const json::value& object, std::string_view name) {
   if (!object.is_object()) return {};
@@ -155,6 +150,14 @@ std::string SignIn::Cookie(std::string_view value, std::chrono::seconds age) con
 
 std::string SignIn::Forget() const { return Cookie("", std::chrono::seconds(0)); }
 
+// Anybody may come back from nowhere: a line a second for each reason.
+Error SignIn::Refused(const std::string& reason, std::string detail) {
+  const auto [level, others] = refused_[reason].Next(clock_->Now().time_since_epoch());
+  obs::Log(level == obs::Level::kWarning ? obs::Level::kInfo : level, "sign_in_failed",
+           {{"reason", reason}, {"detail", detail}, {"others", others}});
+  return {Code::kUnauthenticated, reason, std::move(detail)};
+}
+
 http::asio::awaitable<Result<SignIn::Begun>> SignIn::Begin(std::string next) {
   const Result<Endpoints> endpoints = co_await Discover();
   if (!endpoints) co_return std::unexpected(endpoints.error());
@@ -213,8 +216,8 @@ http::asio::awaitable<SignIn::Finished> SignIn::Finish(const http::Request& requ
   co_return finished;
 }
 
-Result<SignIn::Attempt> SignIn::ReadAttempt(const http::Request& request) const {
-  const auto expired = [](std::string detail) {
+Result<SignIn::Attempt> SignIn::ReadAttempt(const http::Request& request) {
+  const auto expired = [this](std::string detail) {
     return std::unexpected(Refused("sign_in_expired", std::move(detail)));
   };
   const Result<std::string> ticket = tickets_.Verify(CookieNamed(request, kCookie));

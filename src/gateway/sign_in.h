@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,6 +19,7 @@
 #include "platform/auth/signed_token.h"
 #include "platform/auth/token.h"
 #include "platform/http/client.h"
+#include "platform/obs/warning_pace.h"
 
 namespace boxoffice::gateway {
 
@@ -105,7 +107,8 @@ class SignIn {
   http::asio::awaitable<Result<Endpoints>> AskForEndpoints();
   http::asio::awaitable<Result<std::string>> Redeem(std::string code, std::string verifier);
   http::asio::awaitable<Result<auth::Principal>> Identify(std::string id_token, std::string nonce);
-  Result<Attempt> ReadAttempt(const http::Request& request) const;
+  Result<Attempt> ReadAttempt(const http::Request& request);
+  Error Refused(const std::string& reason, std::string detail);
   [[nodiscard]] std::string Cookie(std::string_view value, std::chrono::seconds age) const;
 
   SignInConfig config_;
@@ -114,7 +117,8 @@ class SignIn {
   Redemptions* redemptions_;
   auth::KeyRing tickets_;
   std::optional<Endpoints> endpoints_;
-  std::shared_ptr<Discovery> discovery_;  // null: none is under way
+  std::shared_ptr<Discovery> discovery_;             // null: none is under way
+  std::map<std::string, obs::WarningPace> refused_;  // by reason
 };
 
 // A secret of its own for one purpose, from one that serves several.

@@ -315,6 +315,22 @@ TEST_F(SignInTest, AnAnswerToAnotherAttemptOrWithoutItsCookieSignsNobodyIn) {
   EXPECT_THAT(Problem(Return(stranger, Agree(attempt))), StartsWith("/sign-in?problem=sign_in_expired"));
 }
 
+TEST_F(SignInTest, WhoeverComesBackFromNowhereIsALineASecondThatTellsHowManyOthersThereWere) {
+  testing::internal::CaptureStderr();
+  const auto come = [this](int times) {
+    for (int i = 0; i < times; ++i)
+      EXPECT_THAT(Problem(Get("/v1/session/oidc/callback?code=x&state=y")), HasSubstr("sign_in_expired"));
+  };
+  come(50 * kThreads);
+  clock_.Advance(std::chrono::seconds(1));
+  come(kThreads);
+  const std::string log = testing::internal::GetCapturedStderr();
+  int lines = 0;
+  for (size_t at = 0; (at = log.find("sign_in_failed", at)) != std::string::npos; ++at) ++lines;
+  EXPECT_EQ(lines, 2 * kThreads) << log;
+  EXPECT_THAT(log, HasSubstr(R"("others":"49")"));
+}
+
 TEST_F(SignInTest, AnAttemptEndsAfterTenMinutes) {
   const Attempt attempt = Begin();
   clock_.Advance(std::chrono::seconds(601));

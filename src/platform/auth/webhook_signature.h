@@ -29,7 +29,7 @@ inline constexpr std::chrono::minutes kWebhookTolerance{5};
 // Whether one of the signatures in the header webhook-signature ("v1,… v1,…") is by one of the secrets (two
 // while they are rotated), and the header webhook-timestamp is within kWebhookTolerance of `now`. The caller
 // drops ids that it has seen. Errors, all kUnauthenticated: webhook_signature, webhook_timestamp. In constant
-// time where it matters.
+// time where it matters, and with one MAC for each secret, however many signatures there are.
 [[nodiscard]] Result<void> VerifyWebhook(std::span<const std::string> secrets, std::string_view id,
                                          std::string_view timestamp, std::string_view signatures,
                                          std::string_view body, Timestamp now);

@@ -18,8 +18,9 @@ std::string ServiceOf(std::string_view executor) {
 
 }  // namespace
 
-void BatchTrace::End(std::string_view name, size_t size, SteadyTime start, const Error* error) const {
-  if (commands_.empty() && error == nullptr) return;
+void BatchTrace::End(std::string_view name, size_t size, SteadyTime start, const Error* error,
+                     bool always) const {
+  if (commands_.empty() && !always) return;
   Span batch;
   batch.context = obs::NewTrace();
   batch.context.sampled = !commands_.empty();

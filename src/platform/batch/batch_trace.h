@@ -20,9 +20,9 @@ class BatchTrace {
 
   // A command of the batch that belongs to a sampled trace.
   void Add(const obs::SpanContext& trace, SteadyTime arrived) { commands_.push_back({trace, arrived}); }
-  // Records the spans of a run of `size` commands by the executor `name`; `error` is null if it was saved. A
-  // run that failed is recorded for the batch also where no command is sampled.
-  void End(std::string_view name, size_t size, SteadyTime start, const Error* error) const;
+  // Records the spans of a run of `size` commands by the executor `name`; `error` is null if it was saved.
+  // Where no command is sampled there is none, unless the batch's own is `always` recorded.
+  void End(std::string_view name, size_t size, SteadyTime start, const Error* error, bool always) const;
 
  private:
   struct Command {

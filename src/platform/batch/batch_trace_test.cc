@@ -92,5 +92,27 @@ TEST_F(BatchTraceTest, ABatchWithoutASampledCommandHasNoSpanUnlessItFails) {
   EXPECT_EQ(failed[0].name, "BATCH wallet");
 }
 
+// As a store that is away makes each call a batch of its own.
+TEST_F(BatchTraceTest, OfBatchesWithoutASampledCommandThatFailOneASecondHasASpan) {
+  Executor<int, int> executor(
+      "wallet", {}, [](std::span<const int>) -> Result<Outcomes> { return Fail(Code::kUnavailable, "away"); },
+      metrics_);
+  const auto fail = [&](const obs::SpanContext& trace) {
+    // Shared: whoever sets the value may still be in set_value when it has been got.
+    const auto failed = std::make_shared<std::promise<void>>();
+    resilience::Terms terms;
+    terms.trace = trace;
+    executor.Submit(1, [failed](const Result<int>&) { failed->set_value(); }, terms);
+    failed->get_future().wait();
+  };
+  constexpr size_t kFailures = 100;
+  const auto start = std::chrono::steady_clock::now();
+  for (size_t i = 0; i < kFailures; ++i) fail({});
+  const auto seconds = (std::chrono::steady_clock::now() - start) / std::chrono::seconds(1);
+  EXPECT_LE(Taken().size(), 1U + static_cast<size_t>(seconds));
+  fail(obs::ParseSpanContext(kSampled));
+  EXPECT_EQ(Taken().size(), 2U) << "what is sampled is told whenever it is";
+}
+
 }  // namespace
 }  // namespace boxoffice::batch

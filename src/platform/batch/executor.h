@@ -10,6 +10,7 @@
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <span>
@@ -25,6 +26,7 @@
 #include "platform/obs/log.h"
 #include "platform/obs/metrics.h"
 #include "platform/obs/span_context.h"
+#include "platform/obs/warning_pace.h"
 #include "platform/resilience/admission.h"
 
 namespace boxoffice::batch {
@@ -206,13 +208,12 @@ class Executor {
     const auto start = SteadyClock::now();
     auto outcomes = RunGuarded(commands);
     run_seconds_.Observe(std::chrono::duration<double>(SteadyClock::now() - start).count());
-    if (obs::TracingOn()) [[unlikely]]
-      Trace(items, start, outcomes ? nullptr : &outcomes.error());
     if (!outcomes) {
       for (size_t i = 0; i < items.size(); ++i) items[i].command = std::move(commands[i]);
-      HandleFailure(items, outcomes.error());
+      HandleFailure(items, start, outcomes.error());
       return;
     }
+    Trace(items, start, nullptr, /*always=*/false);
     CHECK(outcomes->size() == items.size(), "{}: an outcome for each command", name_);
     std::vector<Item> moved;
     const Burst burst;
@@ -232,12 +233,15 @@ class Executor {
     PutBack(moved);
   }
 
-  void Trace(std::span<const Item> items, SteadyClock::time_point start, const Error* error) const {
+  void Trace(std::span<const Item> items, SteadyClock::time_point start, const Error* error,
+             bool always) const {
+    if (!obs::TracingOn()) [[likely]]
+      return;
     BatchTrace trace;
     for (const Item& item : items) {
       if (item.trace) trace.Add(item.trace, item.arrived);
     }
-    trace.End(name_, items.size(), start, error);
+    trace.End(name_, items.size(), start, error, always);
   }
 
   Result<std::vector<std::optional<Outcome>>> RunGuarded(std::span<const Command> commands) {
@@ -250,20 +254,15 @@ class Executor {
 
   // One bad command never fails its neighbours: the batch is halved until the bad one is alone. Only the
   // store's own trouble is everybody's, and asking it again for each command would take as long for each.
-  void HandleFailure(std::span<Item> items, const Error& error) {
+  void HandleFailure(std::span<Item> items, SteadyClock::time_point start, const Error& error) {
     const bool of_the_store = error.code == Code::kUnknown || error.code == Code::kUnavailable;
     if (!of_the_store && items.size() > 1) {
+      Trace(items, start, &error, /*always=*/false);
       RunItems(items.first(items.size() / 2));
       RunItems(items.subspan(items.size() / 2));
       return;
     }
-    FailuresOf(error.code).Add();
-    obs::Log(obs::Level::kWarning, "batch_failed",
-             {{"executor", name_},
-              {"reason", error.reason},
-              {"detail", error.detail},
-              {"commands", items.size()},
-              {"runs", items.front().runs}});
+    TellFailure(items, start, error);
     std::vector<Item> again;
     for (Item& item : items) {
       item.unknown |= error.code == Code::kUnknown;
@@ -285,6 +284,22 @@ class Executor {
       wake_.wait_for(lock, pause, [this] { return stopping_; });
     }
     PutBack(again);
+  }
+
+  // While the store is away, each call is a batch of its own that fails at once: all are counted; of each
+  // reason a warning a second is told, and a span with it.
+  void TellFailure(std::span<const Item> items, SteadyClock::time_point start, const Error& error) {
+    FailuresOf(error.code).Add();
+    const auto [level, others] = failed_[error.reason].Next(SteadyClock::now().time_since_epoch());
+    Trace(items, start, &error, /*always=*/level == obs::Level::kWarning);
+    if (!obs::Logs(level)) return;
+    obs::Log(level, "batch_failed",
+             {{"executor", name_},
+              {"reason", error.reason},
+              {"detail", error.detail},
+              {"commands", items.size()},
+              {"runs", items.front().runs},
+              {"others", others}});
   }
 
   obs::Counter& FailuresOf(Code code) {
@@ -313,6 +328,7 @@ class Executor {
   obs::Counter& reruns_;
   obs::Gauge& queue_depth_;  // set with the lock, so that the last to set it saw the queue last
   obs::Registry& metrics_;
+  std::map<std::string, obs::WarningPace> failed_;  // by reason; of the thread alone
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Item> queue_;

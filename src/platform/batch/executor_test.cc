@@ -1,8 +1,12 @@
 #include "platform/batch/executor.h"
 
 #include <future>
+#include <sstream>
 
 #include <gmock/gmock.h>
+
+#include "base/text.h"
+#include "testing/wait.h"
 
 namespace boxoffice::batch {
 namespace {
@@ -191,6 +195,41 @@ TEST_F(ExecutorTest, TheStoresTroubleIsAnsweredToAllAtOnce) {
     EXPECT_EQ(answer.error().reason, "database_unavailable");
   }
   EXPECT_EQ(runs, 1) << "it is not asked again for each command";
+}
+
+// As a store that is away makes each call a batch of its own, which fails at once.
+TEST_F(ExecutorTest, BatchesThatFailForOneReasonAreAWarningASecondAndAreAllCounted) {
+  IntExecutor executor(
+      "t", {},
+      [](std::span<const int>) -> Result<Outcomes> {
+        return Fail(Code::kUnavailable, "database_unavailable");
+      },
+      metrics_);
+  constexpr uint64_t kFailures = 200;
+  ::testing::internal::CaptureStderr();
+  const auto start = std::chrono::steady_clock::now();
+  for (uint64_t i = 1; i < kFailures; ++i) EXPECT_FALSE(Await(executor, 1));
+  const auto others_failed = std::chrono::steady_clock::now();
+  EXPECT_TRUE(testbed::Eventually([&] {
+    return std::chrono::steady_clock::now() - others_failed > std::chrono::seconds(1);
+  })) << "so that the next one warns";
+  EXPECT_FALSE(Await(executor, 1));
+  const auto took = std::chrono::steady_clock::now() - start;
+  std::istringstream lines(::testing::internal::GetCapturedStderr());
+  int64_t warnings = 0;
+  uint64_t told = 0;
+  constexpr std::string_view kOthers = R"("others":")";
+  for (std::string line; std::getline(lines, line); ++warnings) {
+    EXPECT_THAT(line, ::testing::HasSubstr("batch_failed"));
+    const size_t begin = line.find(kOthers) + kOthers.size();
+    const std::string_view others = std::string_view(line).substr(begin, line.find('"', begin) - begin);
+    told += 1 + ParseNumber<uint64_t>(others).value_or(0);
+  }
+  EXPECT_LE(warnings, 1 + took / std::chrono::seconds(1));
+  EXPECT_EQ(told, kFailures) << "each is a line, or one of a line's others";
+  const obs::Counter& failures =
+      metrics_.GetCounter("boxoffice_batch_failures_total", "", {{"executor", "t"}, {"code", "unavailable"}});
+  EXPECT_EQ(failures.value(), kFailures);
 }
 
 TEST_F(ExecutorTest, ACommitThatStaysUnknownIsGivenUpInTime) {

@@ -81,6 +81,31 @@ TEST_F(SqliteBusTest, OfTwoProcessesOfAGroupOneConsumesAndTheOtherTakesOverWhere
   }));
 }
 
+// Else the lag counts twice, and the one that waits looks like one that stands still.
+TEST_F(SqliteBusTest, AProcessThatWaitsForItsTurnShowsNeitherLagNorParkedKeys) {
+  const auto gauge = [](obs::Registry& metrics, std::string_view name) -> obs::Gauge& {
+    return metrics.GetGauge(name, "", {{"group", "g"}});
+  };
+  const Bus::Consume consume = [](std::span<const Record> records) {
+    const bool poison = records[0].event.body == "poison";
+    return Consumed{0, {poison ? Code::kInternal : Code::kUnavailable, "no", ""}};
+  };
+  auto first = Open();
+  Put(*first, {Make("a", "poison"), Make("b", "waits")});
+  ASSERT_TRUE(first->Subscribe("g", {"seat"}, consume));
+  ASSERT_TRUE(Eventually([&] { return gauge(metrics_, "boxoffice_bus_parked_keys").value() == 1; }));
+  ASSERT_TRUE(Eventually([&] { return gauge(metrics_, "boxoffice_bus_lag").value() == 1; }));
+
+  obs::Registry waiting;
+  gauge(waiting, "boxoffice_bus_parked_keys").Set(-1);  // to see that it is set
+  gauge(waiting, "boxoffice_bus_lag").Set(-1);
+  auto second =
+      SqliteBus::Open({.file = dir_.path() / "bus.db", .max_poll = milliseconds(5)}, clock_, waiting).value();
+  ASSERT_TRUE(second->Subscribe("g", {"seat"}, consume));
+  EXPECT_TRUE(Eventually([&] { return gauge(waiting, "boxoffice_bus_parked_keys").value() == 0; }));
+  EXPECT_TRUE(Eventually([&] { return gauge(waiting, "boxoffice_bus_lag").value() == 0; }));
+}
+
 TEST_F(SqliteBusTest, AKeyIsTriedAgainThoughTheClockHasGoneBack) {
   ManualClock clock;
   auto bus = SqliteBus::Open({.file = dir_.path() / "bus.db", .max_poll = milliseconds(5)}, clock, metrics_);

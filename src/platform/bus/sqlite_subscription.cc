@@ -369,6 +369,11 @@ Result<void> SqliteSubscription::RetryKey(int64_t parked_key, const Key& key, in
 }
 
 void SqliteSubscription::ShowLag() {
+  if (!turn_) {  // it is for the one that consumes to tell
+    lag_.Set(0);
+    parked_gauge_.Set(0);
+    return;
+  }
   parked_gauge_.Set(static_cast<double>(parked_.size()));
   store_->lag.Bind(group_);
   auto found = store_->lag.Step();

@@ -97,9 +97,7 @@ void Service::ReceiveWebhook(const std::string& name, const WebhookRequest& requ
   }
   Result<Notice> notice = it->second->ReadWebhook(request, clock_.Now());
   if (!notice) {
-    obs::Log(obs::Level::kWarning, "payment_webhook_refused",
-             {{"provider", name}, {"reason", notice.error().reason}, {"detail", notice.error().detail}},
-             request.traceparent);
+    LogRefusedWebhook(name, notice.error(), request.traceparent);
     done(std::unexpected(std::move(notice).error()));
     return;
   }
@@ -115,6 +113,19 @@ void Service::ReceiveWebhook(const std::string& name, const WebhookRequest& requ
            if (outcome && outcome->effect == WebhookEffect::kIgnored) LogIgnored(name, notice, traceparent);
            done(std::move(outcome));
          });
+}
+
+// Anybody may send one.
+void Service::LogRefusedWebhook(const std::string& provider, const Error& error,
+                                const std::string& traceparent) {
+  const auto [level, others] = [&] {
+    const std::scoped_lock lock(mutex_);
+    return refused_webhooks_[error.reason].Next(clock_.Now().time_since_epoch());
+  }();
+  if (!obs::Logs(level)) return;
+  obs::Log(level, "payment_webhook_refused",
+           {{"provider", provider}, {"reason", error.reason}, {"detail", error.detail}, {"others", others}},
+           traceparent);
 }
 
 Route Service::RouteOf(const std::string& method) const {

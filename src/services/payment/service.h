@@ -16,6 +16,7 @@
 #include "base/result.h"
 #include "platform/batch/executor.h"
 #include "platform/batch/health.h"
+#include "platform/obs/warning_pace.h"
 #include "services/payment/payment.h"
 #include "services/payment/provider.h"
 #include "services/payment/store.h"
@@ -99,6 +100,7 @@ class Service {
   void ReconcileLater();
   Result<void> ExamineSome();
   void CountUnsettled(std::span<const PaymentKey> found, size_t in_doubt);
+  void LogRefusedWebhook(const std::string& provider, const Error& error, const std::string& traceparent);
   [[nodiscard]] Route RouteOf(const std::string& method) const;
   [[nodiscard]] bool IsTalkedAbout(const PaymentKey& key);
 
@@ -124,6 +126,7 @@ class Service {
   std::mutex mutex_;
   std::map<TalkKey, Talk> talks_;
   uint64_t last_talk_ = 0;
+  std::map<std::string, obs::WarningPace> refused_webhooks_;  // by reason
   bool stopping_ = false;
   Executor executor_;  // last: its thread uses all of the above
 };

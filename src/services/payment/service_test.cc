@@ -541,6 +541,17 @@ TEST_F(ServiceTest, AForgedWebhookHasNoEffect) {
   ASSERT_TRUE(approve.get());
 }
 
+TEST_F(ServiceTest, ForgedWebhooksAreAWarningASecondThatTellsHowManyOthersThereWere) {
+  ::testing::internal::CaptureStderr();
+  for (int i = 0; i < 1'000; ++i) EXPECT_FALSE(Receive("w1", "", "forged"));
+  clock_.Advance(1s);
+  EXPECT_FALSE(Receive("w1", "", "forged"));
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  EXPECT_THAT(log, HasSubstr("payment_webhook_refused"));
+  EXPECT_THAT(log, HasSubstr(R"("others":"999")"));
+  EXPECT_EQ(std::ranges::count(log, '\n'), 2) << log;
+}
+
 TEST_F(ServiceTest, ACaptureThatIsOfNoPaymentOfOursIsLogged) {
   const ReservationId nobody = ReservationId::Make(clock_.Now(), random_);
   ::testing::internal::CaptureStderr();

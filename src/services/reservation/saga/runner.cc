@@ -83,7 +83,8 @@ Runner::Runner(asio::any_io_executor executor, Participants& participants, Book&
       policy_(policy),
       retry_(retry),
       metrics_(metrics),
-      saga_seconds_(metrics.GetHistogram("boxoffice_saga_seconds", "From the intent to the end of a run",
+      saga_seconds_(metrics.GetHistogram("boxoffice_saga_seconds",
+                                         "One run of a saga, of which one that has to wait has several",
                                          obs::SecondsBounds())) {}
 
 asio::awaitable<Result<Answer>> Runner::Run(Shared<Reservation> reservation) {

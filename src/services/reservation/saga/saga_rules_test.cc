@@ -473,6 +473,37 @@ TEST_F(SagaTest, WhatIsUndoneAtItsDeadlineIsCountedUnderTheStepThatItWaitedFor) 
   }
 }
 
+// What the alert CompensationRateHigh divides by: of runs, one that waits has many.
+TEST_F(SagaTest, APurchaseIsUndoneOnceOrConfirmedOnceInHoweverManyRuns) {
+  const auto runs = [this](State state) {
+    return metrics_
+        .GetCounter("boxoffice_saga_runs_total", "",
+                    {{"kind", "one_shot"}, {"state", std::string(StateName(state))}})
+        .value();
+  };
+  const auto undone = [this] {
+    return testbed::SumOf(metrics_.Render(), "boxoffice_saga_compensations_total");
+  };
+  const Reservation late = Prepare(SagaKind::kOneShot);
+  world_->faults = {{3, Fault::kNotDone}, {6, Fault::kNotDone}};  // the payment, in each run
+  (void)Drive(late);
+  clock_.Advance(policy_.lease + milliseconds(1));
+  (void)Drive(ClaimOne());
+  EXPECT_EQ(runs(State::kConfirming), 2U);
+  EXPECT_EQ(undone(), 0);
+  Recover(/*past_deadline=*/true);
+  EXPECT_EQ(runs(State::kFailed), 1U);
+  EXPECT_EQ(undone(), 1);
+
+  const Reservation bought = Prepare(SagaKind::kOneShot);
+  world_->faults = {{3, Fault::kNotDone}};
+  (void)Drive(bought);
+  Recover(/*past_deadline=*/false);
+  EXPECT_EQ(runs(State::kConfirming), 3U);
+  EXPECT_EQ(runs(State::kConfirmed), 1U);
+  EXPECT_EQ(undone(), 1);
+}
+
 TEST_F(SagaTest, WithoutAHoldForTheGraceTimeAllIsUndone) {
   for (const Fault fault : {Fault::kNotDone, Fault::kRefused}) {
     const Reservation reservation = Prepare(SagaKind::kOneShot);
