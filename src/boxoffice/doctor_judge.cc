@@ -187,7 +187,7 @@ Finding JudgeStore(std::string subject, const Error& error, std::string_view mig
        fmt::format("start the system once, or run `{}`; is this the right --data or --config?", migrate)},
       {"schema_older",
        fmt::format("run `{}` of this version; services may run meanwhile, see its --help", migrate)},
-      {"schema_newer", "this program is older than the one that serves: use that one"},
+      {"schema_newer", "a newer program has migrated it: use that one, or repeat its upgrade"},
       {"schema_foreign", "the URL of another service's database is configured: correct store.url"},
       {"store_url", "correct store.url in this service's configuration"},
       {"invalid_redis_url", "correct store.url in this service's configuration"},

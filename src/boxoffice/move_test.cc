@@ -376,6 +376,8 @@ TEST_P(MoveToPostgresTest, NothingStaysBehindButWhatIsOfReplicas) {
   static const std::set<std::string> kOfReplicas{"schema_version.one",
                                                  "schema_version.service",
                                                  "schema_version.version",
+                                                 "schema_migration.version",
+                                                 "schema_migration.serves_from",
                                                  "outbox_partition.partition",
                                                  "outbox_partition.owner",
                                                  "outbox_partition.lease_until_ms",

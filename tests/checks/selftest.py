@@ -1,6 +1,7 @@
 """Feeds each rule a small bad tree and sees that it reports, and a good one and sees that it does not."""
 
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -188,6 +189,29 @@ class RoomsTest(RuleCase):
         self.put("src/services/seat/schema/postgres/old/0001_seat.sql")
         found = self.violations("rooms")
         self.assertEqual(len([text for text in found if "is not embedded" in text]), 5, found)
+
+    def test_a_migration_that_does_not_say_whom_it_serves(self):
+        for text in ("", "-- serves_from: 0\n", "-- serves_from: 11\n", "-- serves_from: nine\n", "SELECT 1; -- serves_from: 9\n",
+                     "-- serves_from: 9\n-- serves_from: 8\n"):  # fmt: skip
+            self.put("src/services/seat/schema/postgres/0010_more.sql", text)
+            self.assert_reports("rooms", "0010_more.sql", "does not say which programs it serves")
+
+    def test_a_migration_that_says_whom_it_serves_or_has_none_before_it_or_is_of_sqlite(self):
+        self.put("src/services/seat/schema/postgres/0010_more.sql", "-- Why.\n-- serves_from: 9\nALTER TABLE show ADD COLUMN a BIGINT;\n")
+        self.put("src/services/seat/schema/postgres/0011_less.sql", "-- serves_from: 11\nALTER TABLE show DROP COLUMN a;\n")
+        self.put("src/services/seat/schema/sqlite/0010_more.sql", "ALTER TABLE show ADD COLUMN a INTEGER;\n")
+        self.put("src/services/other/schema/postgres/0001_other.sql", "CREATE TABLE other(a BIGINT);\n")
+        self.assertEqual([text for text in self.violations("rooms") if "does not say" in text], [])
+
+    def test_the_build_reads_whom_a_migration_serves(self):
+        self.put("0001_t.sql", "CREATE TABLE t(a BIGINT);\n")
+        self.put("0002_t.sql", "-- serves_from: 1\nALTER TABLE t ADD COLUMN b BIGINT;\n")
+        self.put("0012_t.sql", "-- Why; [and how].\n-- serves_from: 10\nALTER TABLE t DROP COLUMN b;\n")
+        files = ";".join(str(self.root / name) for name in ("0012_t.sql", "0001_t.sql", "0002_t.sql"))
+        subprocess.run(["cmake", "-DNAME=t_postgres", f"-DFILES={files}", f"-DOUT={self.root}/t.cc", "-P",
+                        HERE.parents[1] / "cmake/EmbedSchema.cmake"], check=True)  # fmt: skip
+        rows = re.findall(r'\{(\d+), "\d+_t".*?\)SQL__", (\d+)\}', (self.root / "t.cc").read_text(), re.DOTALL)
+        self.assertEqual(rows, [("1", "0"), ("2", "1"), ("12", "10")])
 
     def test_a_migration_of_each_dialect(self):
         self.put("src/services/seat/schema/postgres/0001_seat.sql")

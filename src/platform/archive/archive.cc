@@ -120,8 +120,11 @@ Result<std::unique_ptr<Writer>> Writer::Create(const std::filesystem::path& file
     return Fail(Code::kPermissionDenied, "archive_unwritable", database.error().detail);  // it names the file
   }
   writer->database_ = std::make_unique<sql::Database>(*std::move(database));
+  // In a WAL each section would stand a second time until it is whole. A rollback journal holds what was
+  // there before, which is next to nothing. It also leaves no file beside this one, and none is needed to
+  // read it.
   BOXOFFICE_TRY(Written(writer->database_->Execute(fmt::format(
-                            "PRAGMA application_id={}; PRAGMA user_version={}; "
+                            "PRAGMA journal_mode=DELETE; PRAGMA application_id={}; PRAGMA user_version={}; "
                             "CREATE TABLE section(name TEXT PRIMARY KEY, version INTEGER NOT NULL, "
                             "rows INTEGER NOT NULL, digest TEXT NOT NULL) STRICT, WITHOUT ROWID",
                             kApplicationId, kFileVersion)),
@@ -144,8 +147,6 @@ Result<Section> Writer::Write(std::string_view name, int64_t version, const Dump
 
 Result<void> Writer::Finish() {
   CHECK(database_ != nullptr, "an archive is finished once");
-  // No second file beside it, and none needed to read it.
-  BOXOFFICE_TRY(Written(database_->Execute("PRAGMA journal_mode=DELETE"), unfinished_));
   // A link instead of a rename: whatever has come under that name meanwhile stays.
   if (::link(unfinished_.c_str(), file_.c_str()) != 0) {
     if (errno == EEXIST)

@@ -35,9 +35,10 @@ class Writer {
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
 
-  // Writes all rows of `from`. Each section comes once. Errors: archive_unwritable, and those of `from`.
+  // Writes all rows of `from`, and makes them durable. Each section comes once. Errors: archive_unwritable,
+  // and those of `from`.
   [[nodiscard]] Result<Section> Write(std::string_view name, int64_t version, const Dump& from);
-  // Makes it durable, under its name. After that nothing can be written. Errors: archive_unwritable,
+  // Gives it its name, durably. After that nothing can be written. Errors: archive_unwritable,
   // archive_exists.
   [[nodiscard]] Result<void> Finish();
 

@@ -1,5 +1,6 @@
 #include "platform/archive/archive.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -114,6 +115,34 @@ TEST_F(ArchiveTest, IsNotThereUntilItIsWhole) {
   EXPECT_THAT(Files(), IsEmpty());
   std::ofstream(file_.string() + ".new") << "left by one that was killed";
   Write(2);
+  EXPECT_TRUE(Check());
+}
+
+// A section that is larger than what SQLite keeps in memory of it.
+TEST_F(ArchiveTest, WhatIsWrittenStandsThereOnce) {
+  constexpr uintmax_t kMega = 1 << 20;
+  constexpr int64_t kRows = 100;
+  uintmax_t beside = 0;
+  const auto look = [&] {
+    for (const auto& entry : std::filesystem::directory_iterator(dir_.path())) {
+      if (entry.path() != UnfinishedOf(file_).front()) beside = std::max(beside, entry.file_size());
+    }
+  };
+  const auto writer = Writer::Create(file_).value();
+  ASSERT_TRUE(writer->Write("large", 1, [&](Sink& sink) -> Result<void> {
+    BOXOFFICE_TRY(sink.Begin({"text", {"id", "text"}}));
+    for (int64_t i = 0; i < kRows; ++i) {
+      const Row row{i, std::string(kMega, 'x')};
+      BOXOFFICE_TRY(sink.Add({&row, 1}));
+    }
+    look();
+    return {};
+  }));
+  look();
+  EXPECT_LT(beside, 4 * kMega);
+  ASSERT_TRUE(writer->Write("notes", 3, Notes(1)));
+  ASSERT_TRUE(writer->Finish());
+  EXPECT_GT(std::filesystem::file_size(file_), kRows * kMega);
   EXPECT_TRUE(Check());
 }
 

@@ -23,9 +23,6 @@ namespace pg = sql::pg;
 
 constexpr int kFetchRows = 200;  // seat maps have a megabyte each
 constexpr int kUsedLooks = 50;   // 0.1 s apart
-// Of connections that wait for a disk, or for other stores, between two statements of a transaction. They are
-// in no service's way: they only read, or the services are stopped.
-constexpr std::chrono::milliseconds kForever{0};
 // Of the one that holds: the server ends a hold that lasts longer, where the backup is stopped, or waits for
 // another server that is frozen. With kHoldPatience, in which a service may have waited already, it is less
 // than a service waits for a lock (pg::Config::lock_timeout).
@@ -79,15 +76,28 @@ Result<void> CheckUnused(pg::Connection& connection) {
   }
 }
 
+// Of connections that are in no service's way: they only read, or the services are stopped. Between two
+// statements of a transaction they wait for a disk, or for other stores, however long that takes. `name` is
+// not one that a service has.
+pg::Config PatientConfig(const PostgresSource& source, std::string name) {
+  return {.url = source.url,
+          .application_name = std::move(name),
+          .statement_timeout = source.statement_timeout,
+          .answer_timeout = source.statement_timeout + std::chrono::minutes(1),
+          .idle_timeout = std::chrono::milliseconds(0),
+          .whole_tables = true};
+}
+
 Result<std::unique_ptr<pg::Connection>> Open(const PostgresSource& source) {
-  // Not a name that a service has.
   BOXOFFICE_ASSIGN(std::unique_ptr<pg::Connection> connection,
-                   pg::Connection::Open({.url = source.url,
-                                         .application_name = "boxoffice export|import",
-                                         .idle_timeout = kForever,
-                                         .whole_tables = true}));
+                   pg::Connection::Open(PatientConfig(source, "boxoffice export|import")));
   BOXOFFICE_TRY(CheckUnused(*connection));
   BOXOFFICE_TRY(connection->Migrate(source.service, source.migrations));
+  // One that serves this program, too, may be newer, and have columns that would stay behind.
+  pg::Batch look;
+  look.Add("SELECT version FROM schema_version");
+  BOXOFFICE_ASSIGN(const std::vector<pg::Rows> found, connection->Read(look));
+  BOXOFFICE_TRY(CheckVersion(found[0][0].Int(0), source.migrations));
   return connection;
 }
 
@@ -470,13 +480,10 @@ class PostgresSnapshot final : public Snapshot {
 
 Result<std::unique_ptr<Snapshot>> OpenPostgresSnapshot(const PostgresSource& source,
                                                        std::vector<std::string> held) {
-  // Not a name that a service has.
-  pg::Config config{.url = source.url,
-                    .application_name = "boxoffice backup",
-                    .idle_timeout = kForever,
-                    .whole_tables = true};
+  pg::Config config = PatientConfig(source, "boxoffice backup");
   BOXOFFICE_ASSIGN(auto reading, pg::Connection::Open(config));
   config.statement_timeout = kHoldPatience;
+  config.answer_timeout = pg::Config().answer_timeout;
   config.idle_timeout = kHoldIdle;
   BOXOFFICE_ASSIGN(auto holding, pg::Connection::Open(config));
   pg::Batch look;

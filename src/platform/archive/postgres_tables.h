@@ -2,6 +2,7 @@
 // its SQLite schema (sqlite_tables.h).
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <span>
 #include <string>
@@ -20,6 +21,9 @@ struct PostgresSource {
   std::string service;                         // whose schema it is
   std::span<const sql::Migration> migrations;  // of PostgreSQL
   std::span<const sql::Migration> form;        // of SQLite: the tables and columns that travel
+  // Of each statement that reads or loads rows. The first rows may stand behind all the pages of a table that
+  // has become empty at its beginning, as those do from which old rows are deleted.
+  std::chrono::milliseconds statement_timeout{std::chrono::minutes(10)};
 };
 
 // Gives all rows to `sink`, as of one moment. The schema is brought up to date before. Errors: store_in_use

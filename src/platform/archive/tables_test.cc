@@ -279,6 +279,55 @@ TEST_F(TablesTest, ALoadMayWaitForWhereTheRowsComeFrom) {
   EXPECT_EQ(DigestText(OfPostgres(source)), DigestText(houses));
 }
 
+// What a service is asked for takes 5 s at most; what whole tables are read by may go through gigabytes that
+// were emptied before it comes to a row.
+class SlowReadTest : public TablesTest {
+ protected:
+  class Kept final : public Sink {
+   public:
+    Result<void> Begin(const Table&) override { return {}; }
+    Result<void> Add(std::span<const Row> rows) override {
+      for (const Row& row : rows) text += std::get<std::string>(row[0]);
+      return {};
+    }
+    std::string text;
+  };
+  // Its one row is 0.4 s away, and says how long a statement may take.
+  static PostgresSource NewSource() {
+    static const std::array form = {
+        sql::Migration{1, "0001", "CREATE TABLE told(patience TEXT NOT NULL) STRICT"}};
+    static const std::array view = {
+        sql::Migration{1, "0001",
+                       "CREATE VIEW told AS SELECT current_setting('statement_timeout') AS patience "
+                       "FROM pg_sleep(0.4)"}};
+    return {testbed::PostgresServer::Shared().NewDatabase(), "told", view, form};
+  }
+};
+
+TEST_F(SlowReadTest, AReadThatTakesLongerThanItsTimeoutFails) {
+  BOXOFFICE_NEED_POSTGRES();
+  PostgresSource source = NewSource();
+  Kept kept;
+  ExpectGood(DumpPostgres(source, kept));
+  source.statement_timeout = milliseconds(200);
+  const Result<void> dumped = DumpPostgres(source, kept);
+  ASSERT_FALSE(dumped.has_value());
+  EXPECT_THAT(dumped.error().detail, HasSubstr("[57014]"));
+}
+
+TEST_F(SlowReadTest, WholeTablesMayTakeTenMinutesForAStatement) {
+  BOXOFFICE_NEED_POSTGRES();
+  const PostgresSource source = NewSource();
+  Kept exported;
+  ExpectGood(DumpPostgres(source, exported));
+  EXPECT_EQ(exported.text, "10min");
+  const auto snapshot = OpenPostgresSnapshot(source, {}).value();
+  ExpectGood(snapshot->Take());
+  Kept backed_up;
+  ExpectGood(snapshot->Dump(backed_up));
+  EXPECT_EQ(backed_up.text, "10min");
+}
+
 // A snapshot, and what a service does to the store meanwhile.
 struct WorkingStore {
   std::unique_ptr<Snapshot> snapshot;
@@ -459,6 +508,22 @@ TEST_F(SnapshotTest, AnotherSchemaThanTheProgramsIsRefusedAndNotMigrated) {
   ExpectGood(LoadPostgres(empty, Houses(1)));
   const PostgresSource foreign{empty.url, "barn", kPostgres, kSqlite};
   EXPECT_EQ(OpenPostgresSnapshot(foreign, {"room"}).value()->Take().error().reason, "schema_foreign");
+}
+
+// It would leave behind what it does not know of.
+TEST_F(SnapshotTest, AProgramThatMayServeANewerSchemaNeitherReadsNorWritesAllOfIt) {
+  BOXOFFICE_NEED_POSTGRES();
+  const PostgresSource older = NewPostgres();
+  ExpectGood(LoadPostgres(older, Houses(1)));
+  const std::vector<sql::Migration> newer{kPostgres[0],
+                                          {2, "0002", "ALTER TABLE room ADD COLUMN floor BIGINT", 1}};
+  const auto connection = pg::Connection::Open({.url = older.url}).value();
+  ASSERT_TRUE(connection->Migrate("house", newer));
+  ASSERT_TRUE(connection->Migrate("house", kPostgres)) << "it may serve it";
+  Digest digest;
+  EXPECT_EQ(DumpPostgres(older, digest).error().reason, "schema_newer");
+  EXPECT_EQ(LoadPostgres(older, Houses(1)).error().reason, "schema_newer");
+  EXPECT_EQ(OpenPostgresSnapshot(older, {"room"}).value()->Take().error().reason, "schema_newer");
 }
 
 TEST(DigestTest, TellsRowsApartWhateverTheirOrder) {

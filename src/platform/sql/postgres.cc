@@ -421,13 +421,18 @@ Result<void> Connection::Migrate(std::string_view service, std::span<const Migra
   for (int attempt = 0; attempt < 3; ++attempt) {
     created = Execute(
         "CREATE TABLE IF NOT EXISTS schema_version(one BOOLEAN PRIMARY KEY DEFAULT true CHECK(one), "
-        "service TEXT NOT NULL, version BIGINT NOT NULL)");
+        "service TEXT NOT NULL, version BIGINT NOT NULL);"
+        "CREATE TABLE IF NOT EXISTS schema_migration(version BIGINT PRIMARY KEY, serves_from BIGINT NOT "
+        "NULL)");
     if (created || created.error().code == Code::kUnavailable) break;
   }
   BOXOFFICE_TRY(created);
   Batch open;
   open.Add("INSERT INTO schema_version(service, version) VALUES ($1, 0) ON CONFLICT DO NOTHING", service);
-  open.Add("SELECT service, version FROM schema_version");
+  // Programs from before schema_migration made nothing for older ones.
+  open.Add(
+      "SELECT service, version, COALESCE((SELECT max(serves_from) FROM schema_migration), version) "
+      "FROM schema_version");
   BOXOFFICE_ASSIGN(const std::vector<Rows> found, Write(open));
   const Row row = found[1][0];
   if (row.Text(0) != service) {
@@ -435,11 +440,12 @@ Result<void> Connection::Migrate(std::string_view service, std::span<const Migra
                 fmt::format("the database belongs to the service {}, not to {}", row.Text(0), service));
   }
   const int64_t newest = migrations.empty() ? 0 : migrations.back().version;
-  if (row.Int(1) > newest) {
+  if (row.Int(2) > newest) {
     return Fail(
         Code::kConflict, "schema_newer",
-        fmt::format("the database has schema version {}, this program knows up to {}; run a newer program",
-                    row.Int(1), newest));
+        fmt::format("the database has schema version {}, which serves programs that know {}; this one "
+                    "knows up to {}; run a newer program",
+                    row.Int(1), row.Int(2), newest));
   }
   for (const Migration& migration : migrations) {
     if (migration.version > row.Int(1)) BOXOFFICE_TRY(ApplyMigration(migration));
@@ -451,13 +457,15 @@ Result<void> Connection::Migrate(std::string_view service, std::span<const Migra
 // and then the script is skipped, by an error that says so.
 Result<void> Connection::ApplyMigration(const Migration& migration) {
   constexpr std::string_view kApplied = "boxoffice: already applied";
+  const int serves_from = migration.serves_from != 0 ? migration.serves_from : migration.version;
   const std::string script = fmt::format(
       "DO $lock$ DECLARE found BIGINT; BEGIN SELECT version INTO found FROM schema_version FOR UPDATE; "
       "IF found >= {0} THEN RAISE EXCEPTION '{1}'; END IF; "
       "IF found <> {0} - 1 THEN RAISE EXCEPTION 'boxoffice: a gap before migration {0}'; END IF; END "
       "$lock$;\n"
-      "{2}\n; UPDATE schema_version SET version = {0}",
-      migration.version, kApplied, migration.sql);
+      "{2}\n; UPDATE schema_version SET version = {0}; "
+      "INSERT INTO schema_migration(version, serves_from) VALUES ({0}, {3})",
+      migration.version, kApplied, migration.sql, serves_from);
   const auto until = SteadyClock::now() + kMigrationPatience;
   Result<void> applied;
   for (milliseconds pause = kMigrationPause;; pause = std::min(2 * pause, kMigrationMaxPause)) {

@@ -400,9 +400,9 @@ class Connection {
   // Applies what is missing of `migrations` of `service`, each in a transaction of its own. Several processes
   // may do so at once: they take turns at the row of schema_version. Again: no effect. Services may run
   // meanwhile: one that comes to a table while a migration waits for it waits less than its lock_timeout, and
-  // who keeps a table for long (a backup, a report) is waited for, 10 minutes for each migration. Errors:
-  // schema_newer (kConflict: the database was migrated by a newer program), schema_foreign (kConflict: it
-  // belongs to another service).
+  // who keeps a table for long (a backup, a report) is waited for, 10 minutes for each migration. A database
+  // of a newer version that serves this program, as its migrations say (serves_from), is left as it is.
+  // Errors: schema_newer (kConflict: it doesn't), schema_foreign (kConflict: it belongs to another service).
   [[nodiscard]] Result<void> Migrate(std::string_view service, std::span<const Migration> migrations);
 
   // Grows with each connection that is made; 0: there is none now. What was read holds good as long as it is

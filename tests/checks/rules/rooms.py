@@ -1,5 +1,5 @@
 """Every service has the same rooms, so that whoever knows one service finds the way in all. Migrations lie where the
-build embeds them (cmake/Rooms.cmake)."""
+build embeds them (cmake/Rooms.cmake), and those of PostgreSQL say whom they serve (docs/adr/0017)."""
 
 import re
 
@@ -12,12 +12,19 @@ ROOMS = ["README.md", "CMakeLists.txt", "store.h", "store_sqlite.cc", "store_con
 # (service, room): why it has none.
 EXCEPTIONS = {}
 SCHEMA = re.compile(r".*/schema/(sqlite|postgres)/\d{4}_[a-z0-9_]+\.sql")
+SERVES_FROM = re.compile(r"^-- serves_from: (\d+)$", re.MULTILINE)  # as cmake/EmbedSchema.cmake reads it
+# The newest migrations of PostgreSQL that say nothing: who knows no more than these goes by no such line.
+UNSAID = {"payment": 5, "relay": 6, "reservation": 5, "seat": 9, "wallet": 4}
 
 
 def check(tree):
     violations = [Violation(path, 0, "is not embedded in the program",
                             "put a migration into schema/sqlite/ or schema/postgres/, as NNNN_what_it_does.sql")
                   for path in tree.match("src/*/schema/*") if not SCHEMA.fullmatch(path)]  # fmt: skip
+    violations += [Violation(path, 0, "does not say which programs it serves",
+                             "a line `-- serves_from: N`, the version that the release before knows, or its own number if that "
+                             "release must not be started on it: CONTRIBUTING.md, Add a migration")
+                   for path in tree.match("src/services/*/schema/postgres/*.sql") if not says_whom_it_serves(tree, path)]  # fmt: skip
     for folder in tree.folders("src/services/*"):
         service = folder.rsplit("/", 1)[1]
         missing = [room for room in ROOMS
@@ -32,6 +39,14 @@ def check(tree):
             violations.append(Violation(main, len(tree.lines(main)), f"is longer than {MAIN_LINES} lines",
                                         "move the wiring to module.cc"))
     return violations
+
+
+def says_whom_it_serves(tree, path):
+    service, name = path.split("/")[2], path.rsplit("/", 1)[1]
+    if not SCHEMA.fullmatch(path) or int(name[:4]) <= max(UNSAID.get(service, 0), 1):
+        return True
+    said = SERVES_FROM.findall(tree.text(path))
+    return len(said) == 1 and 1 <= int(said[0]) <= int(name[:4])
 
 
 def core_files(tree, folder):
