@@ -212,6 +212,15 @@ class ChartTest(unittest.TestCase):
                 self.assertEqual(config.get("peer", {}), peers, service)
                 self.assertEqual(config["bus"]["url"].startswith("kafka:"), service in edges()[1], service)
 
+    def test_on_ipv6_pods_listen_at_its_addresses(self):
+        """Kubelet's probes and callers come to the pod's address, which may be of IPv6 alone."""
+        release = Release(with_value(LEAST, "listenHost", "[::]"))
+        for service in SERVICES:
+            config = release.config(service)
+            ports = {port["name"]: port["containerPort"] for port in release.container(service)["ports"]}
+            self.assertEqual(config["listen"], [f"[::]:{ports['http' if service == 'gateway' else 'grpc']}"], service)
+            self.assertEqual(config["admin"]["listen"], f"[::]:{ports['admin']}", service)
+
     def test_numbers_of_values_stay_numbers(self):
         self.assertEqual(self.most.config("seat")["batch"]["max_commands"], 128)
         self.assertEqual(self.most.config("seat")["drain"], {"notice_ms": 2500, "grace_ms": 86400})
@@ -487,6 +496,15 @@ class ChartTest(unittest.TestCase):
                 if step["name"] in edges()[1]:
                     self.assertEqual((told["bus"]["partitions"], told["bus"]["replication_factor"]), (12, 3))
 
+    def test_the_migration_is_not_stopped_before_one_of_a_store_has_had_its_time_and_helm_waits_longer(self):
+        source = (ROOT / "src/platform/sql/postgres.cc").read_text()
+        minutes = [int(re.search(rf"minutes {name}{{(\d+)}};", source)[1]) for name in ("kMigrationPatience", "kMigrationTimeout")]
+        deadline = self.least.of("Job", "migration")["spec"]["activeDeadlineSeconds"]
+        self.assertGreater(deadline, 60 * sum(minutes))
+        for guide in ("kubernetes", "back-up-and-restore"):
+            timeout = re.search(r"helm upgrade .* --timeout (\d+)m", (ROOT / f"docs/howto/{guide}.md").read_text())
+            self.assertGreater(60 * int(timeout[1]), deadline, guide)
+
     def test_only_operators_credit_wallets_unless_it_is_told_so(self):
         for release in self.all:
             self.assertIs(release.config("gateway")["wallet"]["self_service"], False)
@@ -514,6 +532,7 @@ class ChartTest(unittest.TestCase):
             ("services.seat.config", {"batch": {"max_commands": {"most": 1}}}, "max_commands"),
             ("kafka.brokers", "kafka", "/kafka/brokers"),
             ("kafka.brokers", "kafka-0:9092,kafka-1:9093", "networkPolicy.kafka.ports: nobody may reach kafka-1:9093"),
+            ("listenHost", "::", "/listenHost"),
             ("drain.noticeMs", -1, "/drain/noticeMs"),
             ("tracing.endpoint", "collector:4318", "/tracing/endpoint"),
             ("ingress.enabled", True, "ingress.host"),

@@ -14,10 +14,14 @@ from programs import PROGRAM, ROOT, SERVICES, STOP_MS, configuration, edges, ser
 
 FOLDER = ROOT / "deploy/compose"
 VARIABLE = re.compile(r"\$\{(\w+)(?::[-?][^}]*)?\}")
-JOBS = {"certs", "databases", "boxoffice"}
+JOBS = {"certs", "passwords", "databases", "boxoffice"}
 STORES = {"postgres", "redis", "kafka"}
 # Whose keys bind it to the world outside.
 OUTSIDE = [("gateway", "jwt"), ("gateway", "sign_in"), ("payment", "acquirer")]
+
+
+def services_of(script):
+    return re.search(r"for service in ([\w ]+);", (FOLDER / script).read_text())[1].split()
 
 
 def example():
@@ -69,12 +73,11 @@ class ComposeTest(unittest.TestCase):
         self.assertEqual(self.services["gateway"]["ports"], [f"{example()['BOXOFFICE_PUBLISH']}:8080"])
 
     def test_each_store_is_one_that_compose_starts(self):
-        databases = re.search(r"for service in ([\w ]+);", (FOLDER / "databases.sh").read_text())[1].split()
+        databases = services_of("databases.sh")
         for service in services_with("store.url"):
             url = self.effective(service)["store"]["url"]
             if service in databases:
                 self.assertEqual(url, f"postgresql://{service}@postgres/{service}")
-                self.assertEqual(self.environment(service)["PGPASSWORD"], example()["POSTGRES_PASSWORD"])
             else:
                 self.assertEqual(url, "redis://redis:6379")
         self.assertLess(set(databases), services_with("store.url"))
@@ -84,10 +87,33 @@ class ComposeTest(unittest.TestCase):
         self.assertNotIn("initdb", str(self.services["postgres"]))
         job = self.services["databases"]
         self.assertEqual(job["image"], self.services["postgres"]["image"])
-        self.assertEqual(job["depends_on"], {"postgres": {"condition": "service_healthy"}})
+        self.assertEqual(job["depends_on"], {"postgres": {"condition": "service_healthy"},
+                                             "passwords": {"condition": "service_completed_successfully"}})  # fmt: skip
         self.assertEqual(self.mounts("databases")[job["entrypoint"][1]], "./databases.sh")
         self.assertEqual(self.environment("databases"), {"PGHOST": "postgres", "PGUSER": "postgres", "PGPASSWORD": example()["POSTGRES_PASSWORD"]})
         self.assertEqual(self.services["boxoffice"]["depends_on"]["databases"], {"condition": "service_completed_successfully"})
+
+    def test_only_the_job_that_makes_databases_has_the_superusers_password(self):
+        told = yaml.safe_load(self.text)["services"]
+        self.assertEqual({service for service in told if "POSTGRES_PASSWORD" in str(told[service])}, {"postgres", "databases"})
+
+    def test_each_service_has_the_password_of_its_own_role_and_no_other(self):
+        databases = services_of("databases.sh")
+        self.assertEqual(services_of("passwords.sh"), databases)
+        # Whose volumes these are: passwords.sh runs as who made them, and what it makes nobody else may read.
+        made = re.search(r"install -d -o 10001 -g 10001 (/tls .*?)\nUSER", (ROOT / "deploy/docker/Dockerfile").read_text(), re.S)[1]
+        owned = set(made.replace("\\\n", " ").split())
+        volumes = {f"/passwords/{name}": f"password-{name}" for name in [*databases, "all"]}
+        script = self.services["passwords"]["entrypoint"][1]
+        self.assertEqual(self.mounts("passwords"), volumes | {script: "./passwords.sh"})
+        self.assertLessEqual(set(volumes), owned)
+        folder = "/run/boxoffice/passwords"
+        holds = {service: f"password-{service}" for service in databases} | dict.fromkeys(("databases", "boxoffice"), "password-all")
+        for service in set(self.services) - {"passwords"}:
+            mounts = [mount for mount in self.services[service]["volumes"] if mount.startswith("password-")]
+            self.assertEqual(mounts, [f"{holds[service]}:{folder}:ro"] if service in holds else [], service)
+            reads = service in holds and service != "databases"  # which has the superuser's
+            self.assertEqual(self.environment(service).get("PGPASSFILE"), f"{folder}/pgpass" if reads else None, service)
 
     def test_who_publishes_or_consumes_has_the_bus(self):
         for service in SERVICES:
@@ -178,7 +204,7 @@ class ComposeTest(unittest.TestCase):
             self.assertEqual((told["cap_drop"], told["security_opt"]), (["ALL"], ["no-new-privileges"]), service)
             self.assertEqual(set(told["deploy"]["resources"]["limits"]), {"cpus", "memory"}, service)
             if service == "databases":  # in PostgreSQL's image
-                self.assertEqual(told["user"], "postgres")
+                self.assertEqual(told["user"], "10001:10001")
                 continue
             self.assertNotIn("user", told)  # the image's, which is not root
             self.assertIn("/var/lib/boxoffice", [mount.split(":")[0] for mount in told["tmpfs"]], service)

@@ -30,7 +30,9 @@ from sale import Refused, Sale, await_that, fetch  # noqa: E402
 
 SERVICES = ["queue", "seat", "reservation", "wallet", "payment", "ranking", "relay", "gateway"]
 IMAGES = [*SERVICES, "boxoffice"]
-JOBS = ["certs", "databases", "boxoffice"]
+JOBS = ["certs", "passwords", "databases", "boxoffice"]
+# Those who have PostgreSQL.
+IN_POSTGRES = ["seat", "reservation", "wallet", "payment", "relay"]
 PREFIX = "localhost/boxoffice"
 STORES = {"POSTGRES_IMAGE": "postgres", "REDIS_IMAGE": "redis", "KAFKA_IMAGE": "kafka"}
 ADMIN_PORT, SERVICE_PORT = 9100, 9000
@@ -46,11 +48,12 @@ class Deployment:
         shutil.copytree(ROOT / "deploy/compose", self.folder)
         self.images = {}
         self.url = f"http://127.0.0.1:{free_port()}"
+        self.superuser_password = secrets.token_hex(12)
 
     def write_environment(self):
         """What a user does: .env.example with secrets of one's own."""
         mine = {
-            "POSTGRES_PASSWORD": secrets.token_hex(12),
+            "POSTGRES_PASSWORD": self.superuser_password,
             "BOXOFFICE_TOKEN_KEYS": f"q1={secrets.token_hex(24)}",
             "BOXOFFICE_PUBLISH": self.url.removeprefix("http://"),
             "BOXOFFICE_IMAGES": PREFIX,
@@ -155,7 +158,7 @@ class Checks:
             print(f"  {store}: {image}, as {example[variable]} can't be pulled")
 
     def a_first_start_is_cut_off(self):
-        """What it leaves: PostgreSQL is there, and only some of the databases are."""
+        """What it leaves: PostgreSQL is there, and only some of the databases are. And a role as an earlier version made it."""
         self.containers.leave_network()
         self.deployment.write_environment()
         script = self.deployment.folder / "databases.sh"
@@ -164,8 +167,15 @@ class Checks:
         assert script.read_text() != whole
         self.deployment.compose("up", "-d", "--no-build", "databases", log=self.options.logs / "up.log", seconds=300)
         await_that("the first database is there", 120, lambda: self.has_ended_well("databases"))
+        self.psql("postgres", self.deployment.superuser_password, "postgres",
+                  f"CREATE ROLE wallet LOGIN PASSWORD '{self.deployment.superuser_password}'")  # fmt: skip
         self.deployment.compose("down", "--timeout", "30", seconds=300)
         script.write_text(whole)
+
+    def psql(self, role, password, database, statement):
+        """Over the network, as services do: beside the server nobody is asked for a password."""
+        return self.containers.podman("exec", "-e", f"PGPASSWORD={password}", f"{self.deployment.project}_postgres_1",
+                                      "psql", "-qAt", "-h", "postgres", "-U", role, "-d", database, "-c", statement)  # fmt: skip
 
     def has_ended_well(self, job):
         state = self.deployment.replicas()[f"{job}_1"]["State"]
@@ -219,6 +229,26 @@ class Checks:
         await_that("it is refused", 30, lambda: "did not return a certificate" in self.containers.podman_logs(name))
         mine = self.containers.podman("exec", f"{self.deployment.project}_seat_1", "ls", "/run/boxoffice/tls").split()
         assert mine == ["ca.crt", "seat.crt", "seat.key"], f"seat holds {mine}"
+
+    def a_services_password_is_nobody_elses(self):
+        passwords = {}
+        for service in IN_POSTGRES:
+            said = self.containers.podman("exec", f"{self.deployment.project}_{service}_1", "cat", "/run/boxoffice/passwords/pgpass")
+            host, port, database, role, passwords[service] = said.strip().split(":")
+            assert (host, port, database, role) == ("postgres", "5432", service, service), f"{service} holds those of {role}"
+            assert self.psql(role, passwords[service], database, "SELECT current_user") == f"{service}\n"
+        assert len({*passwords.values(), self.deployment.superuser_password}) == len(IN_POSTGRES) + 1, "two are the same"
+        for role, database in (("wallet", "wallet"), ("postgres", "postgres"), ("seat", "wallet")):
+            try:
+                self.psql(role, passwords["seat"], database, "SELECT 1")
+                raise AssertionError(f"with seat's password one is {role} in {database}")
+            except Failed as refusal:
+                why = "permission denied for database" if role == "seat" else "password authentication failed"
+                assert why in str(refusal), refusal
+        for name in self.deployment.replicas():
+            if service_of(name) not in ("postgres", "databases"):
+                told = self.containers.podman("inspect", f"{self.deployment.project}_{name}")
+                assert self.deployment.superuser_password not in told, f"{name} has the superuser's password"
 
     def a_seat_is_sold(self):
         operator = self.deployment.boxoffice("token", "--user", "olga", "--role", "operator", "--data", "/var/lib/boxoffice").strip()
@@ -326,6 +356,7 @@ CHECKS = [
     (Checks.jobs_ended_well_and_replicas_run, False),
     (Checks.ours_run_without_rights, False),
     (Checks.certificates_are_required_between_services, False),
+    (Checks.a_services_password_is_nobody_elses, False),
     (Checks.a_seat_is_sold, True),
     (Checks.a_killed_replica_is_survived_and_comes_back, False),
     (Checks.a_killed_queue_comes_back, False),

@@ -24,13 +24,13 @@ namespace boxoffice::module {
 class AdminServer {
  public:
   using GetHealth = std::function<std::vector<Health>()>;
-  // Listens at `address` (IP:PORT; port 0: a free one). `health` is called on this server's thread; it and
-  // `metrics` must outlive it. Errors: address_invalid, port_taken, listen_failed.
+  // Listens at `address` (IP:PORT; port 0: a free one; [::] takes IPv4, too). `health` is called on this
+  // server's thread; it and `metrics` must outlive it. Errors: address_invalid, port_taken, listen_failed.
   [[nodiscard]] static Result<std::unique_ptr<AdminServer>> Start(std::string_view address,
                                                                   obs::Registry& metrics, GetHealth health);
   ~AdminServer();
 
-  // Where it listens: "127.0.0.1:41234".
+  // Where it listens: "127.0.0.1:41234", "[::]:41234".
   [[nodiscard]] std::string address() const;
 
  private:

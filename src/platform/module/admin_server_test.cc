@@ -11,6 +11,7 @@ namespace boxoffice::module {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::StartsWith;
 
 http::ClientResponse Get(const AdminServer& admin, const std::string& path) {
   http::ClientRequest request;
@@ -72,6 +73,24 @@ TEST(AdminServerTest, TheLogLevelIsChangedWhileTheProcessRuns) {
   EXPECT_THAT(refused.body, HasSubstr("invalid_log_level"));
   EXPECT_EQ(Get(**admin, "/log-level").body, R"({"level":"debug"})");
   obs::SetLogLevel(obs::Level::kInfo);
+}
+
+// Pods of a cluster have addresses of either family, or of both.
+TEST(AdminServerTest, AtAllAddressesOfIpv6ItAnswersAtThoseOfIpv4Too) {
+  obs::Registry metrics;
+  const auto none = [] { return std::vector<Health>{}; };
+  if (!AdminServer::Start("[::1]:0", metrics, none)) GTEST_SKIP() << "this system has no IPv6";
+  const auto admin = AdminServer::Start("[::]:0", metrics, none);
+  ASSERT_TRUE(admin) << admin.error().detail;
+  const std::string address = (*admin)->address();
+  ASSERT_THAT(address, StartsWith("[::]:"));
+  for (const char* host : {"127.0.0.1", "[::1]"}) {
+    http::ClientRequest request;
+    request.url = "http://" + std::string(host) + address.substr(address.rfind(':')) + "/healthz";
+    const auto response = http::FetchBlocking(std::move(request));
+    ASSERT_TRUE(response) << host << ": " << response.error().detail;
+    EXPECT_EQ(response->status, 200) << host;
+  }
 }
 
 TEST(AdminServerTest, AnAddressThatIsNoneAndOneThatIsTakenAreRefused) {

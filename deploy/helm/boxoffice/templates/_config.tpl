@@ -4,7 +4,7 @@
 {{- $service := .service -}}
 {{- $name := include "boxoffice.fullname" $root -}}
 {{- $tables := dict
-  "admin" (dict "listen" "0.0.0.0:9100")
+  "admin" (dict "listen" (printf "%s:9100" $root.Values.listenHost))
   "drain" (dict "notice_ms" $root.Values.drain.noticeMs "grace_ms" $root.Values.drain.graceMs) -}}
 {{- if and (has $service (include "boxoffice.onBus" $root | fromYaml).services) (not $root.Values.kafka.existingSecret) }}
 {{- $_ := set $tables "bus" (dict "url" (printf "kafka:%s" $root.Values.kafka.brokers)) }}
@@ -36,7 +36,7 @@
 {{- $tables = mustMergeOverwrite $tables (deepCopy (index $root.Values.services $service "config")) -}}
 # What is not here has its default: boxoffice-{{ $service }} --help. Secrets come by the environment.
 data = "/var/lib/boxoffice"
-listen = ["0.0.0.0:{{ eq $service "gateway" | ternary 8080 9000 }}"]
+listen = ["{{ $root.Values.listenHost }}:{{ eq $service "gateway" | ternary 8080 9000 }}"]
 log_level = {{ toJson $root.Values.logLevel }}
 {{- range $table, $keys := $tables }}
 
