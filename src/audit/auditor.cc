@@ -276,7 +276,7 @@ Result<void> Auditor::ReadReservations() {
       case_of(seats_[*seat].owner).seats.push_back(seats_[*seat]);
     }
     for (; event != events_->rows().end() && (!last || event->reservation <= *last); ++event) {
-      case_of(event->reservation).events.push_back({event->id, event->type, event->version});
+      case_of(event->reservation).events.push_back(event->Fact());
     }
     CheckChunk(chunk);
     if (!page.more) return {};

@@ -236,13 +236,13 @@ class AuditorTest : public ::testing::Test {
   }
 
   // A reservation of one seat for 100 KRW that was confirmed an hour ago, and all that belongs to it.
-  ReservationId Sell(uint32_t seat_no) {
+  ReservationId Sell(uint32_t seat_no, const std::string& user = {}) {
     const auto at = kStart - milliseconds(3'600'000) + milliseconds(seat_no);
     const auto id = ReservationId::Make(at, random_);
     const std::string key(id.bytes());
     auto& reservation = world_.reservations[key];
     reservation.set_id(key);
-    reservation.set_user_id("mina" + std::to_string(seat_no));
+    reservation.set_user_id(user.empty() ? "mina" + std::to_string(seat_no) : user);
     reservation.set_show_id(7);
     auto& seat = *reservation.add_seats();
     seat.set_seat_no(seat_no);
@@ -267,6 +267,7 @@ class AuditorTest : public ::testing::Test {
     payment.set_reservation_id(key);
     payment.set_attempt(1);
     payment.set_state(payment::v1::APPROVED);
+    payment.set_user_id(reservation.user_id());
     payment.mutable_money()->set_amount(100);
     payment.mutable_money()->set_currency("KRW");
     world_.payments.emplace(key, payment);
@@ -290,11 +291,14 @@ class AuditorTest : public ::testing::Test {
   }
 
   void Publish(ReservationId id, const std::string& type, uint64_t version,
-               std::initializer_list<uint32_t> seats = {}) {
+               std::initializer_list<uint32_t> seats = {}, int64_t fee = 0) {
     ::boxoffice::bus::v1::ReservationEvent body;
     body.set_reservation_id(std::string(id.bytes()));
     body.set_show_id(7);
     body.set_version(version);
+    const auto row = world_.reservations.find(std::string(id.bytes()));
+    if (row != world_.reservations.end()) body.set_amount(row->second.amount());
+    body.set_fee(fee);
     for (const uint32_t seat_no : seats) body.add_seat_nos(seat_no);
     bus::Record record;
     record.event.id = EventId::Make(kStart, random_);

@@ -304,18 +304,34 @@ TEST_F(AuditorTest, AShowThatSellsAtEachLookIsNoViolationAndOneThatStandsStillIs
                                                     Field(&Violation::ids, ElementsAre("show:7")))));
 }
 
+TEST_F(AuditorTest, ASeatOfAnotherBuyerIsNamed) {
+  Sell(1);
+  world_.seats[{7, 1}].set_user_id("jun");
+  EXPECT_THAT(Audit().violations, Names(Invariant::kConfirmedComplete, "seat:7/1"));
+}
+
+TEST_F(AuditorTest, FeesAreThoseThatTheEventsTell) {
+  const auto id = Sell(1);
+  const std::string key(id.bytes());
+  Row(id).set_fees(10);
+  Row(id).set_version(3);
+  world_.debits[key].set_debited(110);
+  world_.payments.find(key)->second.mutable_money()->set_amount(110);
+  EXPECT_THAT(Audit().violations, Names(Invariant::kEventsPublished, "reservation:" + id.ToString()));
+  Publish(id, "reservation.seats_cancelled", 3, {}, 10);
+  EXPECT_TRUE(Audit().ok);
+}
+
 TEST_F(AuditorTest, ABuyerWhoPassedTheLimitIsNamed) {
   Sell(1);
-  Sell(2);
+  Sell(2, "mina1");
   world_.shows[7].set_highest_seat_limit(1);
-  world_.seats[{7, 2}].set_user_id("mina1");
   EXPECT_THAT(Audit().violations, Names(Invariant::kAdmissionAndLimits, "user:mina1"));
 }
 
 TEST_F(AuditorTest, ABuyerAboveALimitThatWasLoweredSinceIsNoViolation) {
   Sell(1);
-  Sell(2);
-  world_.seats[{7, 2}].set_user_id("mina1");
+  Sell(2, "mina1");
   world_.shows[7].set_seat_limit(1);
   EXPECT_TRUE(Audit().ok);
 }

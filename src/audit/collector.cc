@@ -271,7 +271,7 @@ Result<Collector::SeatPage> Collector::Seats(int64_t show_id, uint32_t after_sea
     const auto owner = ReservationId::FromBytes(row.reservation_id());
     if (!owner) return Malformed("a seat's reservation_id");
     page.rows.push_back({{row.show_id(), row.seat_no(), row.sold(), *owner,
-                          FromUnixMs(row.hold_expires_at_ms()), row.price()},
+                          FromUnixMs(row.hold_expires_at_ms()), row.price(), UserHash(row.user_id())},
                          std::move(*row.mutable_user_id())});
   }
   for (const auto& show : response.shows()) {

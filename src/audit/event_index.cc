@@ -1,6 +1,7 @@
 #include "audit/event_index.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <optional>
 #include <string_view>
 #include <tuple>
@@ -27,7 +28,7 @@ void Count(const EventIndex::Row& row, RankingFact::Counts& counts) {
     counts.seats += row.seats;
   }
   if (row.type == EventType::kCancelled) ++counts.cancelled;
-  if (row.type == EventType::kCancelled || row.type == EventType::kSeatsCancelled) counts.seats -= row.seats;
+  if (row.cancels()) counts.seats -= row.seats;
 }
 
 bool InOrder(const EventIndex::Row& a, const EventIndex::Row& b) {
@@ -65,8 +66,15 @@ Result<void> EventIndex::ReadFrom(bus::Position& position, const std::function<R
         ++unreadable_;
         continue;
       }
-      rows_.push_back({*reservation, record.event.id, body.show_id(), end() + 1, body.version(), *type,
-                       static_cast<uint32_t>(body.seat_nos_size())});
+      Row& row = rows_.emplace_back(
+          Row{.reservation = *reservation,
+              .id = record.event.id,
+              .show_id = body.show_id(),
+              .number = end() + 1,
+              .version = static_cast<uint32_t>(std::min<uint64_t>(body.version(), UINT32_MAX)),
+              .seats = static_cast<uint16_t>(std::min(body.seat_nos_size(), UINT16_MAX)),
+              .type = *type});
+      row.money = row.cancels() ? body.fee() : body.amount();
     }
     position = page.next;
     BOXOFFICE_TRY(go_on());
@@ -77,7 +85,7 @@ Result<void> EventIndex::ReadFrom(bus::Position& position, const std::function<R
 std::vector<EventFact> EventIndex::Of(ReservationId id) const {
   std::vector<EventFact> events;
   for (const Row& row : std::ranges::equal_range(rows_, id, {}, &Row::reservation)) {
-    events.push_back({row.id, row.type, row.version});
+    events.push_back(row.Fact());
   }
   return events;
 }

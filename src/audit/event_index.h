@@ -22,11 +22,19 @@ class EventIndex {
     ReservationId reservation;
     EventId id;
     int64_t show_id = 0;
-    int64_t number = 0;  // in the order of reading, from 1
-    uint64_t version = 0;
+    int64_t number = 0;    // in the order of reading, from 1
+    int64_t money = 0;     // of a cancellation, whole or in part, its fee; else the amount
+    uint32_t version = 0;  // what does not fit is the highest: no reservation has so many
+    uint16_t seats = 0;    // that it names
     EventType type = EventType::kHeld;
-    uint32_t seats = 0;  // that it names
+    [[nodiscard]] bool cancels() const {
+      return type == EventType::kCancelled || type == EventType::kSeatsCancelled;
+    }
+    [[nodiscard]] EventFact Fact() const {
+      return {id, type, version, cancels() ? 0 : money, cancels() ? money : 0};
+    }
   };
+  static_assert(sizeof(Row) == 64);
 
   explicit EventIndex(bus::Bus& bus) : bus_(bus) {}
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -75,6 +76,11 @@ struct PaymentFact {
   int64_t refunding = 0;   // asked for, and not certain yet
 };
 
+// What stands for a buyer's name where there are millions of them; 0: the name is not known.
+[[nodiscard]] inline uint64_t UserHash(std::string_view user_id) {
+  return user_id.empty() ? 0 : std::hash<std::string_view>()(user_id);
+}
+
 // A seat that has an owner.
 struct SeatFact {
   int64_t show_id = 0;
@@ -82,10 +88,11 @@ struct SeatFact {
   bool sold = false;
   ReservationId owner;
   Timestamp hold_expires_at{};
-  int64_t price = 0;  // that it was held at, minor units; 0: not known
+  int64_t price = 0;       // that it was held at, minor units; 0: not known
+  uint64_t user_hash = 0;  // of its buyer; 0: not known
 };
 
-enum class EventType {
+enum class EventType : uint8_t {
   kHeld,
   kConfirmed,
   kFailed,
@@ -107,6 +114,8 @@ struct EventFact {
   EventId id;
   EventType type = EventType::kHeld;
   uint64_t version = 0;  // of the reservation
+  int64_t amount = 0;    // of no cancellation: of the seats that it has, minor units
+  int64_t fee = 0;       // kept by this cancellation, minor units
 };
 
 // Everything that the services know of one reservation id.
@@ -132,7 +141,7 @@ struct LedgerFact {
 struct ShowFact {
   int64_t show_id = 0;
   int64_t capacity = 0;
-  int64_t free = 0;
+  int64_t free = 0;  // what the others leave of the capacity
   int64_t held = 0;
   int64_t sold = 0;
   int64_t blocked = 0;  // by operators

@@ -40,7 +40,8 @@ inline Case Confirmed() {
   facts.debits = {{"mina", "KRW", 300, 0, 1}};
   facts.payments = {{1, PaymentState::kApproved, "mina", 300, "KRW", ""}};
   facts.seats = {{7, 1, true, facts.id, {}}, {7, 2, true, facts.id, {}}};
-  facts.events = {{MakeEventId(1), EventType::kHeld, 2}, {MakeEventId(2), EventType::kConfirmed, 4}};
+  facts.events = {{MakeEventId(1), EventType::kHeld, 2, 300},
+                  {MakeEventId(2), EventType::kConfirmed, 4, 300}};
   return facts;
 }
 

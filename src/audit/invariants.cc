@@ -6,52 +6,6 @@
 
 namespace boxoffice::audit {
 
-std::string_view StateName(State state) {
-  switch (state) {
-    case State::kHeld:
-      return "HELD";
-    case State::kConfirming:
-      return "CONFIRMING";
-    case State::kConfirmed:
-      return "CONFIRMED";
-    case State::kCompensating:
-      return "COMPENSATING";
-    case State::kFailed:
-      return "FAILED";
-    case State::kCancelling:
-      return "CANCELLING";
-    case State::kCancelled:
-      return "CANCELLED";
-    case State::kExpired:
-      return "EXPIRED";
-    case State::kReleased:
-      return "RELEASED";
-  }
-  return "";
-}
-
-std::string_view EventTypeName(EventType type) {
-  switch (type) {
-    case EventType::kHeld:
-      return "reservation.held";
-    case EventType::kConfirmed:
-      return "reservation.confirmed";
-    case EventType::kFailed:
-      return "reservation.failed";
-    case EventType::kCancelled:
-      return "reservation.cancelled";
-    case EventType::kExpired:
-      return "reservation.expired";
-    case EventType::kReleased:
-      return "reservation.released";
-    case EventType::kSeatsCancelled:
-      return "reservation.seats_cancelled";
-    case EventType::kMoved:
-      return "reservation.moved";
-  }
-  return "";
-}
-
 std::string_view InvariantName(Invariant invariant) {
   switch (invariant) {
     case Invariant::kLedgerBalanced:
@@ -173,10 +127,12 @@ class CaseCheck {
       CheckHeldSeats(reservation);
       CheckHoldLength(reservation);
     }
+    CheckSeatUsers(reservation);
     CheckConfirmedKept(reservation);
     CheckEdges(reservation);
     CheckEndedHold(reservation);
     CheckEvents(reservation);
+    CheckEventMoney(reservation);
     return std::move(violations_);
   }
 
@@ -326,6 +282,10 @@ class CaseCheck {
           {"user:" + reservation.user_id});
     }
     for (const PaymentFact& payment : case_.payments) {
+      if (payment.state == PaymentState::kApproved && payment.user_id != reservation.user_id) {
+        Add(Invariant::kConfirmedComplete, fmt::format("{} has paid for it", payment.user_id),
+            {"user:" + reservation.user_id});
+      }
       if (!MayKeepMoney(payment)) continue;
       Add(Invariant::kConfirmedComplete,
           fmt::format("of its payment {} the provider may keep the money, too", payment.attempt));
@@ -385,6 +345,17 @@ class CaseCheck {
       if (!ended && !seat.sold) continue;
       Add(invariant, fmt::format("{} with a seat {}", state, seat.sold ? "sold to it" : "held"),
           {SeatId(seat.show_id, seat.seat_no)});
+    }
+  }
+
+  // Whose they are counts for the show's limit, and for whoever looks for the buyer of a seat.
+  void CheckSeatUsers(const ReservationFact& reservation) {
+    const Invariant invariant =
+        reservation.state == State::kConfirmed ? Invariant::kConfirmedComplete : Invariant::kSeatSoldOnce;
+    for (const SeatFact& seat : case_.seats) {
+      if (seat.user_hash == 0 || seat.user_hash == UserHash(reservation.user_id)) continue;
+      Add(invariant, fmt::format("its seat is {} another buyer", seat.sold ? "sold to" : "held for"),
+          {SeatId(seat.show_id, seat.seat_no), "user:" + reservation.user_id});
     }
   }
 
@@ -473,6 +444,24 @@ class CaseCheck {
       Add(Invariant::kEventsPublished,
           fmt::format("{}, but the last event is {}", StateName(reservation.state),
                       EventTypeName(events_.back().type)));
+    }
+  }
+
+  // What consumers were told of money is what the reservation says; whatever changed that was told last.
+  void CheckEventMoney(const ReservationFact& reservation) {
+    uint64_t sum = 0;  // wraps: whoever may write to the bus may tell of any fee
+    for (const EventFact& event : events_) sum += static_cast<uint64_t>(event.fee);
+    if (const auto fees = static_cast<int64_t>(sum); fees != reservation.fees) {
+      Add(Invariant::kEventsPublished,
+          fmt::format("the events tell of fees of {}, it has {}", fees, reservation.fees));
+    }
+    // A part that was cancelled is told by what was given back.
+    const bool tells =
+        reservation.state == State::kConfirmed && !events_.empty() &&
+        (events_.back().type == EventType::kConfirmed || events_.back().type == EventType::kMoved);
+    if (tells && events_.back().amount != reservation.amount) {
+      Add(Invariant::kEventsPublished, fmt::format("the last event tells of an amount of {}, it has {}",
+                                                   events_.back().amount, reservation.amount));
     }
   }
 

@@ -246,7 +246,7 @@ TEST(Invariant5, AnAmountThatIsNotTheSumOfThePricesIsFound) {
 
 TEST(Invariant5, TwoConfirmedEventsAreFound) {
   Case facts = Confirmed();
-  facts.events.push_back({MakeEventId(3), EventType::kConfirmed, 4});
+  facts.events.push_back({MakeEventId(3), EventType::kConfirmed, 4, 300});
   EXPECT_THAT(Judge(facts), Names(Invariant::kConfirmedComplete));
 }
 
@@ -279,7 +279,7 @@ Case PartlyCancelled() {
   facts.debits = {{"mina", "KRW", 300, 90, 1}};
   facts.payments = {{1, PaymentState::kApproved, "mina", 300, "KRW", "", 90}};
   facts.seats = {{7, 2, true, facts.id, {}}};
-  facts.events.push_back({MakeEventId(3), EventType::kSeatsCancelled, 6});
+  facts.events.push_back({MakeEventId(3), EventType::kSeatsCancelled, 6, 90, 10});
   return facts;
 }
 
@@ -292,7 +292,7 @@ Case CancelledWithFees() {
   facts.debits = {{"mina", "KRW", 300, 270, 1}};
   facts.payments = {{1, PaymentState::kApproved, "mina", 300, "KRW", "", 270}};
   facts.seats = {};
-  facts.events.push_back({MakeEventId(4), EventType::kCancelled, 8});
+  facts.events.push_back({MakeEventId(4), EventType::kCancelled, 8, 180, 20});
   return facts;
 }
 
@@ -300,7 +300,7 @@ TEST(Invariant5, WhatIsLeftAfterSeatsWereGivenBackIsRight) {
   EXPECT_THAT(Judge(PartlyCancelled()), IsEmpty());
   EXPECT_THAT(Judge(CancelledWithFees()), IsEmpty());
   Case moved = PartlyCancelled();
-  moved.events.push_back({MakeEventId(4), EventType::kMoved, 7});
+  moved.events.push_back({MakeEventId(4), EventType::kMoved, 7, 200});
   moved.reservation->version = 7;
   EXPECT_THAT(Judge(moved), IsEmpty());
 }

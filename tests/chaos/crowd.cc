@@ -70,18 +70,6 @@ void Take(const json::value& reservation, Operation& op) {
 
 }  // namespace
 
-struct Crowd::Buyer {
-  std::string name;
-  std::string authorization;
-  std::string queue_token;
-  size_t gateway = 0;
-  std::unique_ptr<http::ClientConnection> connection;
-  bool hasty = false;  // asks once, and may never learn what came of it
-  bool tardy = false;  // her acquirer takes its time, and that is no trouble
-  int keys = 0;
-  [[nodiscard]] std::string NewKey() { return fmt::format("{}-{}", name, ++keys); }
-};
-
 // A request with effects, as it is sent, and sent again.
 struct Crowd::Wish {
   Kind kind = Kind::kTopUp;
@@ -92,6 +80,21 @@ struct Crowd::Wish {
   std::vector<uint32_t> seats;
   bool best = false;
   int64_t amount = 0;
+  bool again = false;       // as Operation's
+  bool other_body = false;  // likewise
+};
+
+struct Crowd::Buyer {
+  std::string name;
+  std::string authorization;
+  std::string queue_token;
+  size_t gateway = 0;
+  std::unique_ptr<http::ClientConnection> connection;
+  bool hasty = false;  // asks once, and may never learn what came of it
+  bool tardy = false;  // her acquirer takes its time, and that is no trouble
+  int keys = 0;
+  std::optional<Wish> taken;  // that was answered with seats
+  [[nodiscard]] std::string NewKey() { return fmt::format("{}-{}", name, ++keys); }
 };
 
 Crowd::Crowd(CrowdOptions options, const auth::TokenIssuer& issuer)
@@ -137,6 +140,7 @@ asio::awaitable<void> Crowd::Live(int number) {
   buyer.hasty = random_.Below(100) < 8;
   const bool is_in = co_await Enter(buyer);
   if (is_in) co_await Buy(buyer);
+  if (buyer.taken) co_await AskAgain(buyer);
   --open_;
 }
 
@@ -205,10 +209,7 @@ asio::awaitable<void> Crowd::Buy(Buyer& buyer) {
                           take.kind == Kind::kPay, method);
   const Wish taken = take;
   Operation got = co_await Do(buyer, std::move(take));
-  if (got.outcome == Outcome::kOk && got.kind == Kind::kPay && chance(15)) {  // the same request again
-    Wish again = taken;
-    (void)co_await Do(buyer, std::move(again));
-  }
+  if (got.outcome == Outcome::kOk) buyer.taken = taken;
   if (got.outcome == Outcome::kOk && got.kind == Kind::kHold) {
     co_await Pause(milliseconds(static_cast<int64_t>(random_.Below(2'000))));
     if (chance(8)) co_return;  // she goes, and says nothing
@@ -233,6 +234,19 @@ asio::awaitable<void> Crowd::Buy(Buyer& buyer) {
   (void)co_await Do(buyer, std::move(regret));
 }
 
+// Her first request once more, whatever has become of its reservation since; or another by its key.
+asio::awaitable<void> Crowd::AskAgain(Buyer& buyer) {
+  const uint64_t drawn = random_.Below(100);
+  if (drawn >= 20) co_return;
+  Wish again = *buyer.taken;
+  again.again = true;
+  if (drawn < 5) {
+    again.other_body = true;
+    again.body.insert(again.body.size() - 2, "-other");  // at the end of its payment's method
+  }
+  (void)co_await Do(buyer, std::move(again));
+}
+
 // Asks, with the same key, until it is known what came of it, or she gives up.
 asio::awaitable<Operation> Crowd::Do(Buyer& buyer, Wish wish) {
   const size_t index = history_.size();
@@ -244,6 +258,8 @@ asio::awaitable<Operation> Crowd::Do(Buyer& buyer, Wish wish) {
   op.reservation = wish.reservation;
   op.seats = wish.seats;
   op.best = wish.best;
+  op.again = wish.again;
+  op.other_body = wish.other_body;
   op.amount = wish.amount;
   history_.push_back(op);
   while (true) {

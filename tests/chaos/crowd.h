@@ -76,6 +76,7 @@ class Crowd {
   asio::awaitable<void> Arrive();
   asio::awaitable<void> Live(int number);
   asio::awaitable<void> Buy(Buyer& buyer);
+  asio::awaitable<void> AskAgain(Buyer& buyer);
   asio::awaitable<bool> Enter(Buyer& buyer);
   asio::awaitable<Operation> Do(Buyer& buyer, Wish wish);
   asio::awaitable<Answer> Ask(Buyer& buyer, std::string method, std::string path, std::string body,

@@ -16,6 +16,10 @@ using reservation::State;
 constexpr int kMaxTries = 40;
 constexpr int64_t kPatienceUs = 4'000'000;  // with one attempt
 constexpr int64_t kOperatorLooksUs = 10'000'000;
+// From the end of a cancelled show's sale until nothing is decided any more without it, and between two
+// looks.
+constexpr milliseconds kSettle{5'000};
+constexpr int64_t kPassUs = 1'000'000;
 
 asio::awaitable<Result<reservation::Answer>> Reserve(reservation::Service& service,
                                                      reservation::ReserveRequest request) {
@@ -41,7 +45,8 @@ asio::awaitable<Result<reservation::Answer>> Retry(reservation::Service& service
 void Clients::Ask(Wish wish, Then then) {
   ++open_;
   auto request = std::make_shared<Request>();
-  if (wish.key.empty()) wish.key = fmt::format("key-{}", ++last_key_);
+  const bool again = !wish.key.empty();
+  if (!again) wish.key = fmt::format("key-{}", ++last_key_);
   request->wish = std::move(wish);
   request->then = std::move(then);
   request->index = history_.size();
@@ -54,6 +59,8 @@ void Clients::Ask(Wish wish, Then then) {
   op.amount = request->wish.amount;
   op.all = request->wish.seats.empty();
   op.best = request->wish.best > 0;
+  op.again = again;
+  op.other_body = request->wish.other_body;
   if (op.kind == Kind::kHold || op.kind == Kind::kPay) op.seats = request->wish.seats;
   history_.push_back(std::move(op));
   if (request->wish.kind == Kind::kTopUp) return SendTopUp(request);
@@ -63,8 +70,8 @@ void Clients::Ask(Wish wish, Then then) {
 ReservationProcess::Begin Clients::BeginOf(const Request& request) const {
   const Wish wish = request.wish;
   reservation::Request head;
-  head.key = {wish.kind == Kind::kMove ? "operator" : wish.buyer, wish.key};
-  head.request_hash = "hash";
+  head.key = {wish.kind == Kind::kMove || wish.by_operator ? "operator" : wish.buyer, wish.key};
+  head.request_hash = wish.other_body ? "another hash" : "hash";
   head.sent_before = request.tries > 0 && request.tries % 2 == 0;
   using Coroutine = asio::awaitable<Result<reservation::Answer>>;
   if (wish.for_show) {
@@ -80,7 +87,7 @@ ReservationProcess::Begin Clients::BeginOf(const Request& request) const {
       };
     case Kind::kCancel:
       return [head, wish](reservation::Service& service) -> Coroutine {
-        reservation::CancelRequest cancel{head, wish.reservation, wish.seats, false, {}};
+        reservation::CancelRequest cancel{head, wish.reservation, wish.seats, wish.by_operator, "a call"};
         return service.Cancel(std::move(cancel));
       };
     case Kind::kMove:
@@ -140,7 +147,8 @@ void Clients::Hear(const std::shared_ptr<Request>& request, int attempt,
   Operation& op = history_[request->index];
   op.returned = world_.scheduler().Now();
   if (!answer) {
-    const bool no = answer.error().code == Code::kNotFound;
+    const bool no =
+        answer.error().code == Code::kNotFound || answer.error().reason == "idempotency_key_reused";
     if (!no) return Again(request);
     op.outcome = Outcome::kFailed;
     op.refusal = answer.error().reason;
@@ -159,6 +167,7 @@ void Clients::Hear(const std::shared_ptr<Request>& request, int attempt,
   op.held_until = r.hold_expires_at;
   op.outcome = answer->refusal && !ended ? Outcome::kFailed : Outcome::kOk;
   if (op.outcome == Outcome::kFailed) op.refusal = answer->refusal->code;
+  if (op.outcome == Outcome::kOk && op.kind == Kind::kCancel && r.returned) op.fee = r.returned->fee;
   End(request);
 }
 
@@ -182,7 +191,9 @@ void Clients::SendTopUp(const std::shared_ptr<Request>& request) {
 void Clients::End(const std::shared_ptr<Request>& request) {
   request->answered = true;
   --open_;
-  if (request->then) request->then(Operation(history_[request->index]));
+  const Operation op = history_[request->index];
+  if (op.outcome != Outcome::kUnknown && !op.again) told_[op.buyer].push_back({request->wish, op.outcome});
+  if (request->then) request->then(op);
 }
 
 void Clients::Crowd(int buyers, int wishes) {
@@ -197,6 +208,7 @@ void Clients::Crowd(int buyers, int wishes) {
 }
 
 void Clients::WatchParked() {
+  world_.SettleRefused();
   for (const auto& [id, row] : world_.reservations().rows.reservations()) {
     if (row.saga.status != reservation::SagaStatus::kParked) continue;
     ++retried_;
@@ -208,12 +220,52 @@ void Clients::WatchParked() {
   world_.scheduler().After(kOperatorLooksUs, nullptr, [this] { WatchParked(); });
 }
 
+void Clients::CancelShow(milliseconds in) {
+  ++open_;  // until it is done
+  world_.scheduler().After(in.count() * 1'000, nullptr, [this] { EndAll(); });
+}
+
+// In passes, as the service does it (saga/show_cancellation.cc), until a whole one finds none.
+void Clients::EndAll() {
+  const Timestamp now = world_.scheduler().Now();
+  const std::optional<Timestamp> ended_at = world_.sale_ended_at();
+  bool all = ended_at && now >= *ended_at + kSettle;
+  if (!ended_at) world_.CancelShow();
+  for (const auto& [id, row] : world_.reservations().rows.reservations()) {
+    if (!ended_at || reservation::IsEnd(row.state)) continue;
+    all = false;
+    // What was read may be no longer so.
+    if (row.saga.status != reservation::SagaStatus::kDone && !world_.rng().Chance(25)) continue;
+    world_.AskReservation(
+        "end", [id](reservation::Service& service) { return service.EndForShow(id); },
+        [](const Result<reservation::Answer>&) {});
+  }
+  if (all) {
+    --open_;
+  } else {
+    world_.scheduler().After(kPassUs, nullptr, [this] { EndAll(); });
+  }
+}
+
+// One of her requests that were answered, once more; or, by the key of one that was done, another.
+std::optional<Clients::Wish> Clients::Repeat(const std::string& buyer) {
+  Rng& rng = world_.rng();
+  const std::vector<Told>& told = told_[buyer];
+  if (told.empty() || !rng.Chance(20)) return std::nullopt;
+  const Told& one = told[rng.Below(told.size())];
+  Wish wish = one.wish;
+  wish.other_body = one.outcome == Outcome::kOk && wish.kind != Kind::kTopUp && rng.Chance(25);
+  return wish;
+}
+
 void Clients::Live(const std::string& buyer, int wishes) {
   if (wishes == 0) return;
   Rng& rng = world_.rng();
   ++open_;  // while she thinks
   world_.scheduler().After(rng.Between(0, 3'000'000), nullptr, [this, buyer, wishes, &rng] {
     --open_;
+    if (auto again = Repeat(buyer))
+      return Ask(*std::move(again), [this, buyer, wishes](const Operation&) { Live(buyer, wishes - 1); });
     Wish wish;
     wish.buyer = buyer;
     const auto seats = world_.options().rows * world_.options().row_seats;
@@ -231,7 +283,40 @@ void Clients::Live(const std::string& buyer, int wishes) {
       }
       if (rng.Chance(15)) wish.method = "sim:decline";
     }
+    if (wish.kind == Kind::kPay && rng.Chance(30)) {  // in another window
+      Wish more;
+      more.kind = Kind::kTopUp;
+      more.buyer = buyer;
+      more.amount = rng.Between(1, 4) * World::kPrice;
+      Ask(more, nullptr);
+    }
     Ask(wish, [this, buyer, wishes](const Operation& op) { GoOn(buyer, wishes - 1, op); });
+  });
+}
+
+// An operator, beside what its buyer does with it, or about when its hold ends.
+void Clients::MeddleWith(const Operation& last) {
+  Rng& rng = world_.rng();
+  Wish wish;
+  wish.buyer = last.buyer;
+  wish.reservation = last.reservation;
+  wish.seats = {last.seats.front()};
+  const bool held = last.state == State::kHeld;
+  if (!held && rng.Chance(50)) {
+    wish.kind = Kind::kMove;
+    const auto seats = world_.options().rows * world_.options().row_seats;
+    wish.seats.push_back(static_cast<uint32_t>(rng.Between(1, seats)));
+  } else {
+    wish.kind = Kind::kCancel;
+    wish.by_operator = true;
+    if (held || rng.Chance(50)) wish.seats.clear();
+  }
+  const int64_t hold_us = world_.options().hold_ttl.count() * 1'000;
+  const int64_t in_us = held && rng.Chance(50) ? hold_us : 0;
+  ++open_;
+  world_.scheduler().After(in_us + rng.Between(0, 2'000'000), nullptr, [this, wish] {
+    --open_;
+    Ask(wish, nullptr);
   });
 }
 
@@ -240,6 +325,7 @@ void Clients::GoOn(const std::string& buyer, int wishes, const Operation& last) 
   Rng& rng = world_.rng();
   const bool has = last.outcome == Outcome::kOk && !last.reservation.IsNil() &&
                    (last.state == State::kHeld || last.state == State::kConfirmed);
+  if (has && rng.Chance(20)) MeddleWith(last);
   if (!has || rng.Chance(15)) return Live(buyer, wishes);
   ++open_;
   // Once in a while longer than her hold.
@@ -249,12 +335,6 @@ void Clients::GoOn(const std::string& buyer, int wishes, const Operation& last) 
     Wish wish;
     wish.buyer = buyer;
     wish.reservation = last.reservation;
-    if (last.kind == Kind::kPay && rng.Chance(20)) {  // the same request again
-      wish.kind = last.kind;
-      wish.key = last.key;
-      wish.reservation = {};
-      return Ask(wish, [this, buyer, wishes](const Operation&) { Live(buyer, wishes); });
-    }
     if (last.state == State::kHeld && rng.Chance(75)) {
       wish.kind = Kind::kConfirm;
       if (rng.Chance(15)) wish.method = "sim:decline";

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,17 +26,22 @@ class Clients {
     int64_t amount = 0;           // of a top-up
     ReservationId reservation;
     std::string method = "sim:ok";
-    bool offer = false;     // a hold that the waitlist makes
-    bool for_show = false;  // a cancellation because its show is cancelled
-    std::string key;        // of an earlier request, to ask it again; empty: a new one
+    bool offer = false;        // a hold that the waitlist makes
+    bool for_show = false;     // a cancellation because its show is cancelled
+    bool by_operator = false;  // a cancellation for the buyer
+    std::string key;           // of an earlier request, to ask it again; empty: a new one
+    bool other_body = false;   // and it is asked something else by it
   };
   using Then = std::function<void(const Operation&)>;
   void Ask(Wish wish, Then then);
 
   // So many buyers, each with so many wishes by chance.
   void Crowd(int buyers, int wishes);
-  // From now on the operator looks now and then for sagas that are parked.
+  // From now on the operator looks now and then for sagas that are parked, and for money that is not given
+  // back.
   void WatchParked();
+  // In so long an operator cancels the show, and ends all its reservations.
+  void CancelShow(milliseconds in);
   // Everybody has had what they wished.
   [[nodiscard]] bool done() const { return open_ == 0; }
   [[nodiscard]] const std::vector<Operation>& history() const { return history_; }
@@ -57,10 +63,18 @@ class Clients {
   void End(const std::shared_ptr<Request>& request);
   [[nodiscard]] ReservationProcess::Begin BeginOf(const Request& request) const;
   void Live(const std::string& buyer, int wishes);
+  [[nodiscard]] std::optional<Wish> Repeat(const std::string& buyer);
+  void MeddleWith(const Operation& last);
+  void EndAll();
   void GoOn(const std::string& buyer, int wishes, const Operation& last);
 
   World& world_;
   std::vector<Operation> history_;
+  struct Told {
+    Wish wish;
+    Operation::Outcome outcome;
+  };
+  std::map<std::string, std::vector<Told>> told_;  // by buyer: requests that were answered
   size_t retried_ = 0;
   int open_ = 0;
   int last_key_ = 0;

@@ -56,6 +56,13 @@ class Injector {
   void Spare(std::set<int> numbers) { spared_ = std::move(numbers); }
 
   [[nodiscard]] Fault At(PointKind kind, std::string_view name, milliseconds now, bool action = false);
+  // A service so many of whose reads take time, in which others commit. By chance alone, as nothing goes
+  // wrong by it.
+  struct Slow {
+    std::string_view service;
+    uint64_t percent = 0;
+  };
+  [[nodiscard]] Slow slow() const { return chance_ ? slow_ : Slow(); }
   [[nodiscard]] const std::vector<Point>& points() const { return points_; }
   [[nodiscard]] const std::vector<Hit>& hits() const { return hits_; }
 
@@ -66,6 +73,7 @@ class Injector {
   bool armed_ = false;
   uint64_t seed_ = 0;
   std::map<Fault, uint64_t> per_mille_;
+  Slow slow_;
   std::map<int, Fault> orders_;
   std::set<int> spared_;
   int number_ = 0;

@@ -42,11 +42,13 @@ class Checker {
  private:
   void Add(std::string text) { found_.push_back("history: " + std::move(text)); }
 
-  // The first moment at which anything that may free its seats, or change them, was asked for.
+  // The first moment at which anything that may free its seats, or change them, was asked for. What an
+  // operator asks for beside it may have come before or after.
   [[nodiscard]] Timestamp FirstChangeAfter(const Operation& took) const {
     Timestamp first = kForever;
     for (const Operation& op : operations_) {
-      if (op.reservation != took.reservation || op.invoked < took.returned) continue;
+      const bool was_before = op.outcome != Outcome::kUnknown && op.returned < took.invoked;
+      if (op.reservation != took.reservation || was_before) continue;
       const bool frees = op.kind == Kind::kCancel || op.kind == Kind::kMove ||
                          (op.kind == Kind::kConfirm && op.outcome != Outcome::kOk);
       if (frees) first = std::min(first, op.invoked);
@@ -58,7 +60,9 @@ class Checker {
   void CheckSeats() {
     std::vector<Tenure> tenures;
     for (const Operation& op : operations_) {
-      if (op.outcome != Outcome::kOk || (!Takes(op.kind) && op.kind != Kind::kConfirm)) continue;
+      // What a repeat is told was so once, and may be no longer; here and below.
+      if (op.outcome != Outcome::kOk || op.again) continue;
+      if (!Takes(op.kind) && op.kind != Kind::kConfirm) continue;
       Timestamp until = FirstChangeAfter(op);
       if (op.state == State::kHeld) until = std::min(until, op.held_until - skew_);
       if (op.seats.empty() || until <= op.returned) continue;
@@ -118,12 +122,12 @@ class Checker {
     }
   }
   void CheckTopUps(const std::string& buyer, const std::map<std::string, int64_t>& paid_in) {
-    size_t known = 0;
+    std::set<std::string> known;
     for (const Operation& op : operations_) {
       if (op.kind != Kind::kTopUp || op.buyer != buyer) continue;
       const auto entry = paid_in.find(op.key);
       const bool there = entry != paid_in.end();
-      known += there ? 1 : 0;
+      if (there) known.insert(op.key);
       if (op.outcome == Outcome::kOk && !there)
         Add(fmt::format("the top-up {} of {} is gone", op.key, buyer));
       if (op.outcome == Outcome::kFailed && there)
@@ -131,18 +135,18 @@ class Checker {
       if (there && entry->second != op.amount)
         Add(fmt::format("the top-up {} of {} came to {}, not {}", op.key, buyer, entry->second, op.amount));
     }
-    if (known != paid_in.size()) Add(fmt::format("{} was topped up by nobody", buyer));
+    if (known.size() != paid_in.size()) Add(fmt::format("{} was topped up by nobody", buyer));
     CheckTooLow(buyer);
   }
   // Whoever was told that the balance is too low could have had so little.
   void CheckTooLow(const std::string& buyer) {
     for (const Operation& op : operations_) {
-      if (op.buyer != buyer || op.refusal != "balance_too_low" || op.amount == 0) continue;
+      if (op.buyer != buyer || op.refusal != "balance_too_low" || op.amount == 0 || op.again) continue;
       int64_t least = 0;
       for (const Operation& other : operations_) {
         if (other.buyer != buyer || &other == &op) continue;
-        if (other.kind == Kind::kTopUp && other.outcome == Outcome::kOk && other.returned < op.invoked)
-          least += other.amount;
+        const bool paid_in = other.kind == Kind::kTopUp && other.outcome == Outcome::kOk && !other.again;
+        if (paid_in && other.returned < op.invoked) least += other.amount;
         const bool may_spend = other.kind == Kind::kPay || other.kind == Kind::kConfirm;
         if (may_spend && other.invoked < op.returned) least -= other.amount == 0 ? 1'000'000 : other.amount;
       }
@@ -178,7 +182,8 @@ class Checker {
     const bool confirmed = AnyAfter(op, [](const Operation& other) { return other.kind == Kind::kConfirm; });
     const bool buys = op.kind == Kind::kPay || op.kind == Kind::kConfirm;
     if (op.outcome == Outcome::kOk && buys) {
-      const bool kept = end.state == State::kConfirmed || (end.state == State::kCancelled && cancelled);
+      const bool may_end = cancelled || end.ended_by_show;
+      const bool kept = end.state == State::kConfirmed || (end.state == State::kCancelled && may_end);
       if (!kept)
         Add(fmt::format("{} was answered CONFIRMED, and is {}", id, reservation::StateName(end.state)));
       if (end.state == State::kConfirmed) CheckOwners(op.reservation, end);
@@ -199,15 +204,23 @@ class Checker {
     }
   }
 
-  // One key, one answer.
+  // One key, one request, one answer: also after the reservation has moved on.
   void CheckKeys() {
     std::map<std::pair<std::string, std::string>, const Operation*> first;
     for (const Operation& op : operations_) {
-      if (op.outcome != Outcome::kOk || op.kind == Kind::kTopUp) continue;
+      if (op.outcome == Outcome::kUnknown || op.kind == Kind::kTopUp) continue;
+      if ((op.refusal == "idempotency_key_reused") != op.other_body) {
+        Add(fmt::format("the key {} of {}, asked {}, was answered {}", op.key, op.buyer,
+                        op.other_body ? "with another body" : "as before",
+                        op.refusal.empty() ? "as if it were new" : op.refusal));
+        continue;
+      }
+      if (op.outcome != Outcome::kOk) continue;
       const auto [seen, added] = first.try_emplace({op.buyer, op.key}, &op);
       if (added) continue;
       const Operation& before = *seen->second;
-      if (before.reservation == op.reservation && before.state == op.state && before.version == op.version)
+      if (before.reservation == op.reservation && before.state == op.state && before.version == op.version &&
+          before.seats == op.seats)
         continue;
       Add(fmt::format("the key {} of {} was answered with {} v{} and with {} v{}", op.key, op.buyer,
                       before.reservation.ToString(), before.version, op.reservation.ToString(), op.version));

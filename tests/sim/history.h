@@ -27,11 +27,14 @@ struct Operation {
   ReservationId reservation;
   reservation::State state = reservation::State::kHeld;  // as it was answered
   std::vector<uint32_t> seats;                           // as asked for, or, once known, as they are
-  bool best = false;       // the best that there are: an attempt that failed may have had any
-  Timestamp held_until{};  // with kOk and HELD
-  int64_t amount = 0;      // of a top-up; what a purchase costs, once known
-  uint64_t version = 0;    // of the reservation, as answered
-  bool all = true;         // of a cancellation: not some of its seats only
+  bool best = false;        // the best that there are: an attempt that failed may have had any
+  Timestamp held_until{};   // with kOk and HELD
+  int64_t amount = 0;       // of a top-up; what a purchase costs, once known
+  int64_t fee = 0;          // of a cancellation, as answered
+  uint64_t version = 0;     // of the reservation, as answered
+  bool all = true;          // of a cancellation: not some of its seats only
+  bool again = false;       // with the key of a request that had been answered before
+  bool other_body = false;  // and it is not that request
 };
 
 // What is true at the end; all of it was read, and what is not in it does not exist.
@@ -43,6 +46,7 @@ struct FinalRead {
     int64_t amount = 0;
     int64_t fees = 0;
     uint64_t version = 0;
+    bool ended_by_show = false;
   };
   std::map<ReservationId, Row> reservations;
   std::map<std::string, int64_t> balances;                        // by buyer; who has no wallet is not in it

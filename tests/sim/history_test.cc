@@ -91,6 +91,30 @@ TEST_F(History, ASeatAfterAnothersHoldHasEndedIsFine) {
   EXPECT_THAT(Check(), IsEmpty());
 }
 
+// An operator's word may come into effect after an answer that it was asked for before.
+TEST_F(History, ASeatAfterItsOwnerWasCancelledBesideHerOwnRequestIsFine) {
+  Operation cancel = Make(Kind::kCancel, "mina", "o1", 4, 30);
+  cancel.reservation = a_;
+  history_.push_back(cancel);
+  Hold().seats = {1};
+  end_.reservations[a_].state = State::kCancelled;
+  end_.balances["mina"] = 500;
+  end_.owners.clear();
+  EXPECT_THAT(Check(), IsEmpty());
+  history_.back().invoked = At(0);
+  history_.back().returned = At(1);  // it was refused
+  ExpectFound("seat 1 was");
+}
+
+TEST_F(History, WhatItsShowHasEndedMayBeCancelledThoughNobodyAskedForIt) {
+  end_.reservations[a_].state = State::kCancelled;
+  end_.balances["mina"] = 500;
+  end_.owners.clear();
+  ExpectFound("was answered CONFIRMED, and is CANCELLED");
+  end_.reservations[a_].ended_by_show = true;
+  EXPECT_THAT(Check(), IsEmpty());
+}
+
 TEST_F(History, ARefusalOfSeatsThatNobodyHadIsFound) {
   Operation refused = Make(Kind::kHold, "lee", "h2", 30, 31);
   refused.outcome = Outcome::kFailed;
@@ -204,6 +228,45 @@ TEST_F(History, OneKeyWithTwoAnswersIsFound) {
   EXPECT_THAT(Check(), IsEmpty());
   history_.back().reservation = b_;
   ExpectFound("the key p1 of mina was answered with");
+}
+
+TEST_F(History, ARepeatThatIsToldWhatIsNoLongerSoIsFineUnlessItIsAnotherAnswer) {
+  Operation again = Hold();  // jun has cancelled it since, and mina has taken its seat
+  again.again = true;
+  again.invoked = At(40);
+  again.returned = At(41);
+  Operation taken = Make(Kind::kPay, "mina", "p2", 30, 35);
+  taken.reservation = ReservationId::Make(At(0), rng_);
+  taken.state = State::kConfirmed;
+  taken.seats = {2};
+  taken.amount = kPrice;
+  end_.reservations[taken.reservation] = {"mina", State::kConfirmed, {2}, kPrice, 0, 0};
+  end_.balances["mina"] = 300;
+  end_.owners[2] = taken.reservation;
+  history_.insert(history_.end(), {taken, again});
+  EXPECT_THAT(Check(), IsEmpty());
+  history_.back().version = 4;
+  ExpectFound("the key h1 of jun was answered with");
+}
+
+TEST_F(History, ATopUpThatIsAskedForAgainIsOne) {
+  Operation again = TopUp();
+  again.again = true;
+  history_.push_back(again);
+  EXPECT_THAT(Check(), IsEmpty());
+}
+
+TEST_F(History, AnotherRequestByTheSameKeyThatIsNotRefusedIsFound) {
+  Operation other = Pay();
+  other.again = other.other_body = true;
+  history_.push_back(other);
+  ExpectFound("asked with another body, was answered as if it were new");
+  history_.back().outcome = Outcome::kFailed;
+  history_.back().refusal = "idempotency_key_reused";
+  history_.back().reservation = {};
+  EXPECT_THAT(Check(), IsEmpty());
+  history_.back().other_body = false;
+  ExpectFound("asked as before, was answered idempotency_key_reused");
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // What the databases hold at the end, as the auditor's facts, and what is wrong with it.
 #include <algorithm>
-#include <charconv>
 #include <cstdlib>
+#include <sstream>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -66,12 +66,15 @@ std::optional<audit::EventType> TypeOf(std::string_view name) {
 }
 
 // As the store has written it.
-uint64_t VersionOf(const bus::Event& event) {
-  uint64_t version = 0;
-  const auto [end, error] =
-      std::from_chars(event.body.data(), event.body.data() + event.body.size(), version);
-  CHECK(error == std::errc(), "{}", event.body);
-  return version;
+audit::EventFact FactOf(const bus::Event& event) {
+  const auto type = TypeOf(event.type);
+  CHECK(type.has_value(), "{}", event.type);
+  audit::EventFact fact;
+  fact.id = event.id;
+  fact.type = *type;
+  std::istringstream body(event.body);
+  CHECK(body >> fact.version >> fact.amount >> fact.fee, "{}", event.body);
+  return fact;
 }
 
 }  // namespace
@@ -92,8 +95,9 @@ std::vector<audit::Case> World::Cases() const {
   for (const auto& [key, row] : payments_.payments) cases[key.reservation].payments.push_back(FactOf(row));
   for (const auto& [key, row] : seats_.seats) {
     if (!row.IsOwned()) continue;
-    const audit::SeatFact fact{key.show_id, key.seat_no, row.state == seat::SeatState::kSold, row.reservation,
-                               row.hold_expires_at};
+    const audit::SeatFact fact{
+        key.show_id,         key.seat_no, row.state == seat::SeatState::kSold, row.reservation,
+        row.hold_expires_at, row.price,   audit::UserHash(row.user_id)};
     cases[row.reservation].seats.push_back(fact);
     for (auto& [id, other] : cases) {
       if (id == row.reservation || !other.reservation) continue;
@@ -104,9 +108,7 @@ std::vector<audit::Case> World::Cases() const {
   }
   for (const bus::Event& event : bus_.log()) {
     if (event.topic != "reservation") continue;
-    const auto type = TypeOf(event.type);
-    CHECK(type.has_value(), "{}", event.type);
-    cases[*ReservationId::Parse(event.key)].events.push_back({event.id, *type, VersionOf(event)});
+    cases[*ReservationId::Parse(event.key)].events.push_back(FactOf(event));
   }
   std::vector<audit::Case> all;
   for (auto& [id, one] : cases) {
@@ -135,22 +137,96 @@ audit::LedgerFact World::Ledger() const {
   audit::LedgerFact fact;
   fact.currency = seats_.show.currency.code();
   std::map<std::string, int64_t> sums;
-  for (const wallet::Entry& entry : wallets_.entries) sums[entry.user_id] += entry.money.amount;
+  // The other leg of an entry has no row of its own here, so that one without a wallet is seen by the sum.
+  for (const wallet::Entry& entry : wallets_.entries) {
+    sums[entry.user_id] += entry.money.amount;
+    fact.sum_of_all_accounts -= entry.money.amount;
+  }
   for (const auto& [key, row] : wallets_.wallets) {
+    fact.sum_of_all_accounts += row.balance;
     if (sums[key.user_id] != row.balance) ++fact.wallets_unequal_entries;
     if (row.balance < 0) ++fact.wallets_negative;
   }
   return fact;
 }
 
-// The acquirer keeps exactly what was sold, and fees.
+// Each seat that was bought and that its buyer then cancelled has cost the fee, once. What an operator
+// cancels is free of it, and so is what a show ends: what was kept before it stays kept.
+void World::JudgeFees(std::vector<std::string>& wrong) const {
+  for (const auto& [id, row] : reservations_.rows.reservations()) {
+    if (row.saga.status != reservation::SagaStatus::kDone) continue;
+    const size_t bought = row.choice.best_count > 0 ? row.choice.best_count : row.choice.seat_nos.size();
+    size_t left = bought;
+    if (row.state == reservation::State::kConfirmed) left = row.seats.size();
+    if (row.state == reservation::State::kCancelled) left = 0;
+    if (const auto had = reservations_.left_to_show.find(id); had != reservations_.left_to_show.end())
+      left = had->second;
+    if (const auto free = reservations_.given_for_free.find(id); free != reservations_.given_for_free.end())
+      left += free->second;
+    const int64_t due = options_.cancel_fee * static_cast<int64_t>(bought - left);
+    if (row.fees == due) continue;
+    wrong.push_back(fmt::format("fees: of {}, which bought {} seats and has {}, {} are kept, not {}",
+                                id.ToString(), bought, left, row.fees, due));
+  }
+}
+
+// Nobody has anything of it any more, and who has cancelled since its intent was on record has paid no fee.
+void World::JudgeCancelledShow(const std::vector<Operation>& history, std::vector<std::string>& wrong) const {
+  if (!show_cancelled()) return;
+  if (!sale_ended_at()) wrong.push_back("show: it was cancelled, and its sale has not ended");
+  for (const auto& [id, row] : reservations_.rows.reservations()) {
+    if (reservation::IsEnd(row.state)) continue;
+    wrong.push_back(fmt::format("show: it was cancelled, and {} is {}", id.ToString(),
+                                reservation::StateName(row.state)));
+  }
+  for (const auto& [key, row] : seats_.seats) {
+    if (!row.IsOwned()) continue;
+    wrong.push_back(
+        fmt::format("show: it was cancelled, and {} has seat {}", row.reservation.ToString(), key.seat_no));
+  }
+  for (const Operation& op : history) {
+    if (op.fee == 0 || op.again || op.invoked <= *reservations_.cancelled_at) continue;
+    wrong.push_back(fmt::format("show: {} cancelled {} after it was cancelled, and has paid {} for that",
+                                op.buyer, op.reservation.ToString(), op.fee));
+  }
+}
+
+size_t World::EndedByShow() const {
+  return static_cast<size_t>(std::ranges::count_if(reservations_.rows.reservations(), [](const auto& entry) {
+    const reservation::Reservation& r = entry.second;
+    const bool had =
+        r.state == reservation::State::kCancelled || r.saga.kind == reservation::SagaKind::kRelease;
+    return had && reservation::IsEndedByShow(r);
+  }));
+}
+
+std::map<ReservationId, int64_t> World::SettledOutside() const {
+  std::map<ReservationId, int64_t> outside;
+  for (const auto& [key, row] : payments_.payments) {
+    if (!row.dispute.settled_by.empty()) outside[key.reservation] += row.money.amount - row.refunded;
+  }
+  for (const auto& [key, part] : payments_.refunds) {
+    if (!part.dispute.settled_by.empty()) outside[key.first.reservation] += part.amount;
+  }
+  return outside;
+}
+
+size_t World::CapturedLate() const {
+  return static_cast<size_t>(std::ranges::count_if(
+      payments_.payments, [](const auto& entry) { return entry.second.captured_late; }));
+}
+
+// The acquirer keeps exactly what was sold, and fees, and what was given back otherwise because it refused.
 void World::JudgeAcquirer(std::vector<std::string>& wrong) const {
   std::map<std::string, int64_t> kept;
-  for (const auto& [key, account] : acquirer_.accounts) kept[key.substr(0, key.find('/'))] += account.Kept();
+  for (const auto& [key, account] : acquirer_.accounts())
+    kept[key.substr(0, key.find('/'))] += account.Kept();
+  std::map<ReservationId, int64_t> outside = SettledOutside();
   for (const auto& [id, row] : reservations_.rows.reservations()) {
     int64_t due = 0;
     if (row.state == reservation::State::kConfirmed) due = row.amount + row.fees;
     if (row.state == reservation::State::kCancelled) due = row.fees;
+    due += outside[id];
     if (row.saga.status != reservation::SagaStatus::kDone || kept[id.ToString()] == due) continue;
     wrong.push_back(fmt::format("acquirer: it keeps {} of {}, which is {} with {}", kept[id.ToString()],
                                 id.ToString(), reservation::StateName(row.state), due));
@@ -160,8 +236,8 @@ void World::JudgeAcquirer(std::vector<std::string>& wrong) const {
 FinalRead World::Read() const {
   FinalRead read;
   for (const auto& [id, r] : reservations_.rows.reservations())
-    read.reservations[id] = {r.user_id, r.state, reservation::SeatNumbers(r.seats),
-                             r.amount,  r.fees,  r.version};
+    read.reservations[id] = {r.user_id, r.state,   reservation::SeatNumbers(r.seats), r.amount,
+                             r.fees,    r.version, reservation::IsEndedByShow(r)};
   for (const auto& [key, row] : wallets_.wallets) read.balances[key.user_id] = row.balance;
   for (const wallet::Entry& entry : wallets_.entries) {
     if (entry.kind == wallet::EntryKind::kTopUp)
@@ -173,8 +249,63 @@ FinalRead World::Read() const {
   return read;
 }
 
-std::vector<std::string> World::Judge(const std::vector<Operation>& history) const {
+std::vector<uint32_t> World::FreeSeats() const {
+  std::vector<uint32_t> free;
+  for (uint32_t no = 1; no <= seats_.show.layout->capacity(); ++no) {
+    const auto row = seats_.seats.find({kShow, no});
+    if (row == seats_.seats.end() || !row->second.IsOwned()) free.push_back(no);
+  }
+  return free;
+}
+
+// What rests HELD, as at the end nothing does. The events that tell of it may be under way, and so may be
+// what the acquirer takes after it has declined.
+void World::JudgeHolds() {
+  const auto rests = [](const auto& entry) {
+    return entry.second.state == reservation::State::kHeld &&
+           entry.second.saga.status == reservation::SagaStatus::kDone;
+  };
+  if (std::ranges::none_of(reservations_.rows.reservations(), rests)) return;
+  audit::Bounds bounds;
+  bounds.clock_skew = options_.max_skew * 2 + milliseconds(1);
+  for (audit::Case& one : Cases()) {
+    if (!one.reservation || one.reservation->state != audit::State::kHeld ||
+        one.reservation->saga_status != audit::SagaStatus::kDone)
+      continue;
+    one.events.clear();
+    one.payments.clear();
+    // A late copy of the hold may have taken what had lapsed again: the reservation's end frees it.
+    if (one.reservation->hold_expires_at <= scheduler_.Now() + bounds.clock_skew) one.seats.clear();
+    for (const audit::Violation& violation : audit::CheckCase(one, scheduler_.Now(), bounds)) {
+      if (violation.invariant == audit::Invariant::kEventsPublished) continue;
+      wrong_holds_.insert(fmt::format("{} of a hold: {} [{}]", audit::InvariantName(violation.invariant),
+                                      violation.detail, fmt::join(violation.ids, " ")));
+    }
+  }
+}
+
+// Once it has heard of all, each replica shows every seat as it is.
+void World::JudgeMaps(std::vector<std::string>& wrong) {
+  for (const auto& replica : seat_fleet_.replicas) {
+    if (!replica || replica->dead()) continue;
+    const std::string shown = replica->LookAtMap(kShow);
+    for (uint32_t no = 1; no <= seats_.show.layout->capacity(); ++no) {
+      const auto row = seats_.seats.find({kShow, no});
+      const bool is_free = row == seats_.seats.end() || row->second.IsFree(replica->clock().Now());
+      const int state = is_free ? 0 : static_cast<int>(row->second.state);
+      const int on_map = static_cast<uint8_t>(shown[(no - 1) / 4]) >> (2 * ((no - 1) % 4)) & 3;
+      if (on_map != state)
+        wrong.push_back(
+            fmt::format("map: {} shows seat {} as {}, it is {}", replica->name(), no, on_map, state));
+    }
+  }
+}
+
+std::vector<std::string> World::Judge(const std::vector<Operation>& history) {
   std::vector<std::string> wrong = reservations_.violations;
+  std::ranges::copy(seats_.violations, std::back_inserter(wrong));
+  std::ranges::copy(wrong_holds_, std::back_inserter(wrong));
+  JudgeMaps(wrong);
   audit::Facts facts;
   facts.cases = Cases();
   facts.ledgers = {Ledger()};
@@ -188,6 +319,11 @@ std::vector<std::string> World::Judge(const std::vector<Operation>& history) con
     wrong.push_back(fmt::format("liveness: the {} saga of {} is {} ({})", reservation::KindName(r.saga.kind),
                                 id.ToString(), reservation::StatusName(r.saga.status), r.saga.last_error));
   }
+  for (const auto& [key, row] : seats_.seats) {  // which the auditor would not compare
+    if (row.IsOwned() && row.price == 0) wrong.push_back(fmt::format("seat {} has no price", key.seat_no));
+  }
+  JudgeFees(wrong);
+  JudgeCancelledShow(history, wrong);
   JudgeAcquirer(wrong);
   std::ranges::move(CheckHistory(history, Read(), options_.max_skew * 2 + milliseconds(1)),
                     std::back_inserter(wrong));

@@ -46,8 +46,10 @@ Reply ReplyOf(const Result<seat::Outcome>& outcome) {
   if (reply.result.kind == Kind::kRefused) {
     reservation::Refusal& refusal = reply.result.refusal.emplace();
     refusal.code = seat::RefusalName(outcome->refusal);
-    for (const seat::Conflict& conflict : outcome->conflicts)
-      refusal.conflicts.push_back({conflict.seat_no, {}, {}});
+    for (const seat::Conflict& conflict : outcome->conflicts) {
+      const bool sold = conflict.reason == seat::ConflictReason::kSold;
+      refusal.conflicts.push_back({conflict.seat_no, {}, sold ? "sold" : "held"});
+    }
   }
   for (size_t i = 0; i < outcome->seats.size(); ++i) {
     const seat::SeatNo no = outcome->seats[i];

@@ -1,12 +1,9 @@
-// What is outside of Boxoffice's cores: the event bus's log, outboxes, and an acquirer.
+// What is outside of Boxoffice's cores: the event bus's log, and outboxes.
 #pragma once
 
 #include <cstdint>
 #include <map>
-#include <memory>
-#include <set>
 #include <span>
-#include <string>
 #include <vector>
 
 #include "platform/bus/bus.h"
@@ -30,27 +27,6 @@ class SimBus {
 
  private:
   std::vector<bus::Event> log_;
-};
-
-// The acquirer's own books: at most one payment per key, durable, and it never errs.
-class Acquirer {
- public:
-  struct Account {
-    bool approved = false;
-    bool declined = false;
-    bool cancelled = false;
-    int64_t amount = 0;
-    std::map<std::string, int64_t> refunds;  // by their keys
-    [[nodiscard]] int64_t Kept() const {
-      if (!approved || cancelled) return 0;
-      int64_t kept = amount;
-      for (const auto& [key, part] : refunds) kept -= part;
-      return kept;
-    }
-  };
-  // By the idempotency key, "<reservation>/<attempt>".
-  std::map<std::string, Account> accounts;
-  int64_t away_until_us = 0;  // until then nobody hears an answer, and some are not heard
 };
 
 }  // namespace boxoffice::sim

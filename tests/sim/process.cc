@@ -6,6 +6,12 @@
 #include "testing/fake_bus.h"
 
 namespace boxoffice::sim {
+namespace {
+
+// How much a read takes that takes time: also longer than a call waits, so that it comes again elsewhere.
+constexpr int64_t kSlowestUs = 1'500'000;
+
+}  // namespace
 
 void Process::Die(std::string_view why) {
   if (life_->dead) return;
@@ -26,6 +32,21 @@ Fault Process::At(PointKind kind, std::string_view what, bool action) {
                              fault == Fault::kNone ? "" : FaultName(fault)));
   }
   return fault;
+}
+
+Result<void> Process::TakeTime() {
+  const Injector::Slow slow = ground_.injector.slow();
+  const bool is_slow = name_.starts_with(slow.service) && ground_.rng.Chance(slow.percent);
+  if (!dead() && !ground_.reading && is_slow) {
+    ground_.reading = true;
+    Pause(ground_.rng.Between(1'000, kSlowestUs));
+    // What it has to do itself comes once it goes on.
+    while (!dead() && ground_.scheduler.Step(life_->paused_until_us - 1)) {
+    }
+    ground_.reading = false;
+  }
+  if (dead()) return std::unexpected(Dead());
+  return {};
 }
 
 batch::Limits Process::BatchLimits() {

@@ -25,6 +25,7 @@ struct Ground {
   obs::Registry& metrics;
   SimBus& bus;
   std::function<void(std::string)> note;  // for the timeline; empty: nobody reads it
+  bool reading = false;                   // somebody takes time to read
 };
 
 // Past every deadline of a call and of a saga (see SimPolicy).
@@ -63,6 +64,9 @@ class Process {
     ground_.scheduler.After(delay_us, life_, std::move(task));
   }
   [[nodiscard]] Fault At(PointKind kind, std::string_view what, bool action = false);
+  // Between two of its statements that read, and between the last of them and its commit: by chance others go
+  // on meanwhile, and commit, while it stands still. One at a time. Errors: dead.
+  [[nodiscard]] Result<void> TakeTime();
   // For its batch executor.
   [[nodiscard]] batch::Limits BatchLimits();
   static Error Dead() { return {Code::kUnavailable, "dead", "the process has died"}; }

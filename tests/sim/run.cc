@@ -22,10 +22,40 @@ constexpr milliseconds kLongestAway{150'000};
 // A message that was late may still come, and must not harm.
 constexpr milliseconds kAllArrived{16'000};
 
+// What nobody has can be had, by its number or as the best that there is.
+constexpr std::string_view kProbe = "probe-";
+
+void TryFreeSeats(World& world, Clients& clients) {
+  const std::vector<uint32_t> free = world.FreeSeats();
+  const size_t named = world.rng().Below(free.size() + 1);
+  for (size_t i = 0; i < free.size(); ++i) {
+    Clients::Wish wish;
+    wish.buyer = fmt::format("{}{}", kProbe, free[i]);
+    if (i < named) wish.seats = {free[i]};
+    if (i >= named) wish.best = 1;
+    clients.Ask(wish, nullptr);
+    // The best are chosen once those that are named are taken.
+    (void)world.RunUntil([&] { return clients.done(); }, seconds(60));
+  }
+}
+void JudgeTries(const World& world, const Clients& clients, std::vector<std::string>& wrong) {
+  for (const Operation& op : clients.history()) {
+    if (!op.buyer.starts_with(kProbe)) continue;
+    if (world.show_cancelled()) {
+      if (op.refusal != reservation::kShowCancelled)
+        wrong.push_back(fmt::format("the show was cancelled, and {} is told {}", op.buyer, op.refusal));
+      continue;
+    }
+    if (op.outcome == Operation::Outcome::kOk) continue;
+    wrong.push_back(fmt::format("a seat that nobody had was refused to {}: {}", op.buyer, op.refusal));
+  }
+}
+
 Ran ResultOf(World& world, const Clients& clients) {
   Ran ran;
   if (!clients.done()) ran.wrong.push_back("liveness: a client was never told, and never gave up");
   std::ranges::move(world.Judge(clients.history()), std::back_inserter(ran.wrong));
+  JudgeTries(world, clients, ran.wrong);
   ran.hits = world.injector().hits();
   ran.points = world.injector().points();
   ran.timeline = world.timeline();
@@ -36,6 +66,9 @@ Ran ResultOf(World& world, const Clients& clients) {
   ran.fingerprint = world.fingerprint();
   ran.operations = clients.history().size();
   ran.retried = clients.retried();
+  ran.settled_outside = world.SettledOutside().size();
+  ran.captured_late = world.CapturedLate();
+  ran.ended_by_show = world.EndedByShow();
   ran.unknown = static_cast<size_t>(
       std::ranges::count(clients.history(), Operation::Outcome::kUnknown, &Operation::outcome));
   return ran;
@@ -63,6 +96,7 @@ Ran RunSeed(const SeedOptions& options) {
   world_options.grace = milliseconds(choice.Chance(30) ? 8'000 : 0);
   world_options.cancel_fee = choice.Chance(50) ? 10 : 0;
   world_options.rows = 1 + static_cast<uint32_t>(choice.Below(2));
+  world_options.acquirer_errs = choice.Chance(50);
   world_options.trace = options.trace;
   World world(world_options);
   Clients clients(world);
@@ -74,8 +108,11 @@ Ran RunSeed(const SeedOptions& options) {
   if (choice.Chance(15))
     world.SendAcquirerAway(milliseconds(choice.Between(0, 20'000)),
                            milliseconds(choice.Between(1'000, kLongestAway.count())));
+  if (choice.Chance(20)) clients.CancelShow(milliseconds(choice.Between(2'000, 15'000)));
   (void)world.RunUntil([&] { return clients.done() && world.IsQuiet(); }, kFaultsEnd);
   world.injector().StopChance();
+  Settle(world, clients);
+  TryFreeSeats(world, clients);
   Settle(world, clients);
   return ResultOf(world, clients);
 }

@@ -22,6 +22,10 @@ struct Ran {
   size_t operations = 0;
   size_t unknown = 0;  // of which nobody was told how they ended
   size_t retried = 0;  // sagas that had parked, and that the operator had tried again
+  // Reservations of which the acquirer refused to give money back, and payments of which it took it late.
+  size_t settled_outside = 0;
+  size_t captured_late = 0;
+  size_t ended_by_show = 0;  // reservations, as the show was cancelled
 };
 
 struct SeedOptions {

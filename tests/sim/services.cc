@@ -62,6 +62,11 @@ void SeatProcess::Tick() {
   After(2'000'000, [this] { Tick(); });
 }
 
+std::string SeatProcess::LookAtMap(int64_t show_id) {
+  CHECK(service_->Follow().has_value());
+  return service_->GetSeatMap(show_id, std::nullopt)->seats->states;
+}
+
 void SeatProcess::Execute(seat::Command command, int64_t timeout_us, const Answer& answer) {
   auto done = [life = life(), answer](const Result<seat::Outcome>& outcome) {
     if (!life->dead) answer(ReplyOf(outcome));
@@ -114,53 +119,23 @@ class PaymentProcess::SimProvider final : public payment::Provider {
   }
 
   void Approve(const payment::ProviderRequest& request, Callback callback) override {
-    Ask("acquirer.Approve", std::move(callback), [this, request, &acquirer = acquirer_] {
-      Acquirer::Account& account = acquirer.accounts[request.IdempotencyKey()];
-      if (account.cancelled) account.declined = true;
-      if (request.instrument == "decline" && !account.approved) account.declined = true;
-      if (!account.declined) {
-        account.approved = true;
-        account.amount = request.money.amount;
-      }
-      return AnswerOf(account);
-    });
+    Ask("acquirer.Approve", std::move(callback),
+        [request, &acquirer = acquirer_] { return acquirer.Approve(request); });
   }
   void Query(const payment::ProviderRequest& request, Callback callback) override {
-    Ask("acquirer.Query", std::move(callback), [request, &acquirer = acquirer_] {
-      const auto found = acquirer.accounts.find(request.IdempotencyKey());
-      if (found == acquirer.accounts.end())
-        return payment::ProviderAnswer{payment::Verdict::kNotFound, {}, {}, {}};
-      return AnswerOf(found->second);
-    });
+    Ask("acquirer.Query", std::move(callback),
+        [request, &acquirer = acquirer_] { return acquirer.Query(request); });
   }
   void Cancel(const payment::ProviderRequest& request, Callback callback) override {
-    Ask("acquirer.Cancel", std::move(callback), [request, &acquirer = acquirer_] {
-      Acquirer::Account& account = acquirer.accounts[request.IdempotencyKey()];
-      account.cancelled = true;
-      payment::ProviderAnswer answer;
-      answer.verdict = account.approved ? payment::Verdict::kRefunded : payment::Verdict::kNeverSeen;
-      return answer;
-    });
+    Ask("acquirer.Cancel", std::move(callback),
+        [request, &acquirer = acquirer_] { return acquirer.Cancel(request); });
   }
   void Refund(const payment::ProviderRequest& request, Callback callback) override {
-    Ask("acquirer.Refund", std::move(callback), [request, &acquirer = acquirer_] {
-      Acquirer::Account& account = acquirer.accounts[request.IdempotencyKey()];
-      if (!account.cancelled) account.refunds[request.RefundKey()] = request.money.amount;
-      payment::ProviderAnswer answer;
-      answer.verdict = payment::Verdict::kRefundDone;
-      return answer;
-    });
+    Ask("acquirer.Refund", std::move(callback),
+        [request, &acquirer = acquirer_] { return acquirer.Refund(request); });
   }
 
  private:
-  static payment::ProviderAnswer AnswerOf(const Acquirer::Account& account) {
-    payment::ProviderAnswer answer;
-    answer.verdict = account.approved ? payment::Verdict::kApproved : payment::Verdict::kDeclined;
-    answer.reference = account.approved ? "reference" : "";
-    answer.code = account.approved ? "" : "no_funds";
-    return answer;
-  }
-
   void Ask(std::string_view name, Callback callback, std::function<payment::ProviderAnswer()> act) {
     Ground& ground = process_.ground();
     Fault fault = process_.At(PointKind::kCall, name);
@@ -177,10 +152,11 @@ class PaymentProcess::SimProvider final : public payment::Provider {
     const bool lost = late || fault == Fault::kReplyLost || fault == Fault::kCrashAfter;
     auto heard = std::make_shared<Callback>(std::move(callback));
     ground.scheduler.After((late ? kLateUs : 0) + ground.rng.Between(500, 5'000), nullptr,
-                           [act, heard, lost, life = process_.life(), &ground] {
+                           [act, heard, lost, life = process_.life(), &ground, &acquirer = acquirer_] {
                              const payment::ProviderAnswer answer = act();
                              if (lost || life->dead) return;
-                             ground.scheduler.After(1'000, life, [heard, answer] { (*heard)(answer); });
+                             ground.scheduler.After(acquirer.AnswerUs(), life,
+                                                    [heard, answer] { (*heard)(answer); });
                            });
     if (fault == Fault::kDuplicated)
       ground.scheduler.After(ground.rng.Between(0, kLateUs), nullptr, [act] { (void)act(); });
@@ -231,6 +207,7 @@ ReservationProcess::ReservationProcess(Ground& ground, std::string name, millise
     : Process(ground, std::move(name), skew),
       store_(OpenReservations(db, *this)),
       reader_(ReadReservations(db, *this)),
+      show_reader_(ReadShows(db, *this)),
       participants_(*this, directory, SimCancelPolicy(cancel_fee), Timeouts()) {
   OpenPublisher(db.outbox);
   participants_.UseExecutor(io_.get_executor());
@@ -243,9 +220,9 @@ ReservationProcess::ReservationProcess(Ground& ground, std::string name, millise
   config.limits = BatchLimits();
   config.scan_every = milliseconds(1'000);
   config.claim_limit = 8;
-  service_ = std::make_unique<reservation::Service>(config, io_.get_executor(), *store_, *reader_, no_shows_,
-                                                    participants_, clock(), ground.rng, ground.metrics,
-                                                    [this] { Nudge(); });
+  service_ = std::make_unique<reservation::Service>(config, io_.get_executor(), *store_, *reader_,
+                                                    *show_reader_, participants_, clock(), ground.rng,
+                                                    ground.metrics, [this] { Nudge(); });
   timer_ = virtual_time::LastTimer();
   life()->after_task = [this] { Poll(); };
   After(ground.rng.Between(0, 500'000), [this] { service_->StartScanning(); });

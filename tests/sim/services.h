@@ -11,9 +11,9 @@
 #include "services/payment/service.h"
 #include "services/payment/timer.h"
 #include "services/reservation/service.h"
-#include "services/reservation/testing_show_reader.h"
 #include "services/seat/service.h"
 #include "services/wallet/service.h"
+#include "sim/acquirer.h"
 #include "sim/network.h"
 #include "sim/process.h"
 #include "sim/stores.h"
@@ -28,6 +28,10 @@ class SeatProcess final : public Process {
   SeatProcess(Ground& ground, std::string name, milliseconds skew, SeatDb& db);
   ~SeatProcess() override;
   void Execute(seat::Command command, int64_t timeout_us, const Answer& answer);
+  // By an operator, who asks again until it has ended.
+  void EndSale(int64_t show_id) { (void)service_->CancelShow(show_id); }
+  // The seats' states (seat::SeatMap::View), once it has heard of what the others have saved.
+  [[nodiscard]] std::string LookAtMap(int64_t show_id);
 
  private:
   void Tick();
@@ -80,7 +84,7 @@ class ReservationProcess final : public Process {
   int timer_ = -1;
   std::unique_ptr<reservation::Store> store_;
   std::unique_ptr<reservation::Reader> reader_;
-  reservation::EmptyShowReader no_shows_;
+  std::unique_ptr<reservation::ShowReader> show_reader_;
   SimParticipants participants_;
   std::unique_ptr<reservation::Service> service_;
 };

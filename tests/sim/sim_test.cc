@@ -66,6 +66,30 @@ TEST_F(Simulation, SagasParkWhileTheAcquirerIsAwayAndEndOnceAnOperatorHasThemTri
   }
 }
 
+TEST_F(Simulation, AnAcquirerErrsInEachWay) {
+  size_t settled_outside = 0;
+  size_t captured_late = 0;
+  for (uint64_t seed = 1; seed <= 100; ++seed) {
+    const Ran ran = RunSeed({.seed = seed});
+    settled_outside += ran.settled_outside;
+    captured_late += ran.captured_late;
+  }
+  EXPECT_GT(settled_outside, 0U);
+  EXPECT_GT(captured_late, 0U);
+}
+
+TEST_F(Simulation, SomeShowsAreCancelledWhileTheyAreSold) {
+  size_t shows = 0;
+  size_t ended = 0;
+  for (uint64_t seed = 1; seed <= 100; ++seed) {
+    const Ran ran = RunSeed({.seed = seed});
+    shows += ran.ended_by_show > 0 ? 1 : 0;
+    ended += ran.ended_by_show;
+  }
+  EXPECT_GT(shows, 5U);
+  EXPECT_GT(ended, shows);
+}
+
 TEST_F(Simulation, EachCourseReachesEveryStepOfItsSaga) {
   for (const Course& course : AllCourses()) {
     const Ran ran = RunSaga(course, 1, {});

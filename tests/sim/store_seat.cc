@@ -1,6 +1,8 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/mutant.h"
+#include "services/seat/testing_store.h"
 #include "sim/stores.h"
 
 namespace boxoffice::sim {
@@ -13,21 +15,26 @@ class SeatStore final : public seat::Store {
   Result<seat::Rows> Load(const seat::Keys& keys) override {
     if (process_.dead()) return std::unexpected(Process::Dead());
     seat::Rows rows;
-    std::set<seat::SeatKey> seats(keys.seats.begin(), keys.seats.end());
+    std::set<seat::SeatKey> listed;
     for (const SagaId& id : keys.sagas) {
       const auto found = db_.sagas.find(id);
       rows.sagas.push_back(found == db_.sagas.end() ? seat::SagaRow{.id = id} : found->second);
-      for (const seat::SeatNo no : rows.sagas.back().seats) seats.insert({rows.sagas.back().show_id, no});
+      for (const seat::SeatNo no : rows.sagas.back().seats) listed.insert({rows.sagas.back().show_id, no});
     }
+    BOXOFFICE_TRY(process_.TakeTime());
     for (const seat::BuyerKey& key : keys.buyers) {
       const auto found = db_.buyers.find(key);
       rows.buyers.push_back(found == db_.buyers.end() ? seat::BuyerRow{.key = key} : found->second);
-      for (const seat::SeatNo no : rows.buyers.back().seats) seats.insert({key.show_id, no});
+      for (const seat::SeatNo no : rows.buyers.back().seats) listed.insert({key.show_id, no});
     }
-    for (const seat::SeatKey& key : seats) {
-      const auto found = db_.seats.find(key);
-      rows.seats.push_back(found == db_.seats.end() ? seat::SeatRow{.key = key} : found->second);
-    }
+    BOXOFFICE_TRY(process_.TakeTime());
+    LoadSeats(keys.seats, rows);
+    BOXOFFICE_TRY(process_.TakeTime());
+    if (!keys.shows.empty()) rows.show_rows.push_back({db_.show.id, db_.show.terms.phase, db_.marks});
+    for (const seat::SeatKey& key : keys.seats) listed.erase(key);
+    LoadSeats(listed, rows);
+    std::ranges::sort(rows.seats, {}, &seat::SeatRow::key);
+    BOXOFFICE_TRY(process_.TakeTime());
     return rows;
   }
 
@@ -48,14 +55,14 @@ class SeatStore final : public seat::Store {
   Result<std::vector<seat::SeatRow>> OwnedSeats(int64_t, seat::SeatNo, size_t) override {
     return std::vector<seat::SeatRow>();
   }
-  Result<std::vector<seat::SeatRow>> StoredSeats(int64_t, seat::SeatNo after, size_t limit) override {
+  Result<std::vector<seat::SeatGroup>> StoredSeats(int64_t, seat::SeatNo after, seat::SeatNo up_to) override {
     if (process_.dead()) return std::unexpected(Process::Dead());
-    std::vector<seat::SeatRow> rows;
-    for (auto it = db_.seats.upper_bound({db_.show.id, after}); it != db_.seats.end() && rows.size() < limit;
-         ++it) {
-      rows.push_back(it->second);
+    std::vector<seat::SeatGroup> groups;
+    const auto end = db_.seats.upper_bound({db_.show.id, up_to});
+    for (auto it = db_.seats.upper_bound({db_.show.id, after}); it != end; ++it) {
+      groups.push_back({it->second, {it->first.seat_no}});
     }
-    return rows;
+    return groups;
   }
   Result<seat::News> LoadNews(const seat::NewsPlace& since, std::span<const seat::KnownLayout>) override {
     if (process_.dead()) return std::unexpected(Process::Dead());
@@ -65,7 +72,7 @@ class SeatStore final : public seat::Store {
     news.seats.assign(db_.news.begin() + since.horizon, db_.news.end());
     seat::StoredShow show{db_.show, db_.marks};
     show.show.layout = nullptr;
-    if (!news.seats.empty()) news.shows.push_back(std::move(show));
+    if (!news.seats.empty() || db_.sale_ended_at) news.shows.push_back(std::move(show));
     return news;
   }
   Result<std::vector<seat::CountedShow>> CountSeats(int64_t, Timestamp) override {
@@ -84,18 +91,31 @@ class SeatStore final : public seat::Store {
   Result<int64_t> CreateConcert(const seat::Operation&, const seat::Concert&) override { return Absent(); }
   Result<bool> UpdateConcert(const seat::Concert&, const seat::Concert&) override { return Absent(); }
   Result<int64_t> CreateShow(const seat::Operation&, const seat::Show&) override { return Absent(); }
-  Result<bool> UpdateTerms(int64_t, const seat::ShowTerms&, const seat::ShowTerms&) override {
-    return Absent();
+  Result<bool> UpdateTerms(int64_t, const seat::ShowTerms& before, const seat::ShowTerms& after) override {
+    return process_.Commit<bool>("show", [&]() -> Result<bool> {
+      if (db_.show.terms != before) return false;
+      db_.show.terms = after;
+      db_.sale_ended_at = process_.ground().scheduler.Now();
+      return true;
+    });
   }
 
  private:
-  // The show is there from the beginning, and no operator changes it.
+  void LoadSeats(const auto& keys, seat::Rows& rows) const {
+    for (const seat::SeatKey& key : keys) {
+      const auto found = db_.seats.find(key);
+      rows.seats.push_back(found == db_.seats.end() ? seat::SeatRow{.key = key} : found->second);
+    }
+  }
+
+  // The show is there from the beginning, and of its terms an operator changes that it is cancelled.
   static std::unexpected<Error> Absent() { return Fail(Code::kInternal, "not_simulated"); }
 
   template <typename Map, typename Row, typename Key>
   static bool Moved(const Map& map, const Row& row, const Key& key) {
     const auto found = map.find(key);
-    return (found == map.end() ? 0 : found->second.version) != row.version;
+    const int64_t version = found == map.end() ? 0 : found->second.version;
+    return version != row.version && !MUTANT("seat_ignore_version");
   }
 
   Result<seat::Saved> Apply(const seat::Changes& changes) {
@@ -110,7 +130,9 @@ class SeatStore final : public seat::Store {
       if (Moved(db_.seats, row, row.key)) saved.moved_seats.push_back(row.key);
     }
     for (const auto& show : changes.shows) {
-      if (show.before != db_.marks) saved.moved_shows.push_back(show.show_id);
+      const bool counted = seat::IsSoldOut(db_.seats, changes, show, db_.show.layout->capacity()) ||
+                           MUTANT("seat_sold_out_uncounted");
+      if (show.before != db_.marks || !counted) saved.moved_shows.push_back(show.show_id);
     }
     if (!saved.done()) return saved;
     for (seat::SagaRow row : changes.sagas) ++row.version, db_.sagas[row.id] = row;
@@ -120,7 +142,7 @@ class SeatStore final : public seat::Store {
       db_.seats[row.key] = row;
       db_.news.push_back(row);
     }
-    for (const auto& show : changes.shows) db_.marks = show.marks;
+    for (const auto& show : changes.shows) SetMarks(show.marks);
     for (const seat::Event& event : changes.events) {
       bus::Event told;
       told.id = EventId::Make(process_.ground().scheduler.Now(), process_.ground().rng);
@@ -130,6 +152,15 @@ class SeatStore final : public seat::Store {
       db_.outbox.Add(std::move(told));
     }
     return saved;
+  }
+  // The rows are saved already. Nothing is kept back from buyers here.
+  void SetMarks(const seat::ShowMarks& marks) {
+    const auto sold = std::ranges::count_if(
+        db_.seats, [](const auto& seat) { return seat.second.state == seat::SeatState::kSold; });
+    const bool all = static_cast<size_t>(sold) == db_.show.layout->capacity();
+    if (marks.sold_out_at && !db_.marks.sold_out_at && !all)
+      db_.violations.push_back("sold out: " + process_.name() + " tells so while seats are free");
+    db_.marks = marks;
   }
   SeatDb& db_;
   Process& process_;

@@ -6,12 +6,14 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "services/payment/store.h"
+#include "services/reservation/show_store.h"
 #include "services/reservation/store.h"
 #include "services/reservation/store_memory.h"
 #include "services/seat/store.h"
@@ -24,6 +26,10 @@ struct ReservationDb {
   reservation::MemoryStore rows;
   Outbox outbox;
   std::vector<std::string> violations;  // of what only a look at each write shows
+  // An operator has cancelled the show: its intent, and when it was written.
+  std::optional<Timestamp> cancelled_at;
+  std::map<ReservationId, size_t> left_to_show;    // seats of what was bought, as its show ended it
+  std::map<ReservationId, size_t> given_for_free;  // seats that were cancelled, and whose fee nobody owes
 };
 struct WalletDb {
   std::map<wallet::WalletKey, wallet::WalletRow> wallets;
@@ -36,6 +42,7 @@ struct WalletDb {
 struct PaymentDb {
   std::map<payment::PaymentKey, payment::Payment> payments;
   std::map<std::pair<payment::PaymentKey, SagaId>, payment::Refund> refunds;
+  std::set<payment::WebhookKey> webhooks;
   Outbox outbox;
 };
 struct SeatDb {
@@ -45,11 +52,15 @@ struct SeatDb {
   std::map<seat::BuyerKey, seat::BuyerRow> buyers;
   std::map<seat::SeatKey, seat::SeatRow> seats;
   std::vector<seat::SeatRow> news;  // as they were saved
+  std::optional<Timestamp> sale_ended_at;
   Outbox outbox;
+  std::vector<std::string> violations;  // as those of reservations
 };
 
 [[nodiscard]] std::unique_ptr<reservation::Store> OpenReservations(ReservationDb& db, Process& process);
 [[nodiscard]] std::unique_ptr<reservation::Reader> ReadReservations(ReservationDb& db, Process& process);
+// Of whole shows it has the intent to cancel one, and nothing else.
+[[nodiscard]] std::unique_ptr<reservation::ShowReader> ReadShows(ReservationDb& db, Process& process);
 [[nodiscard]] std::unique_ptr<wallet::Store> OpenWallets(WalletDb& db, Process& process);
 [[nodiscard]] std::unique_ptr<payment::Store> OpenPayments(PaymentDb& db, Process& process);
 [[nodiscard]] std::unique_ptr<payment::Reader> ReadPayments(PaymentDb& db, Process& process);

@@ -11,6 +11,7 @@ namespace boxoffice::sim {
 namespace {
 
 constexpr int64_t kRestartUs = 700'000;
+constexpr int64_t kPatienceUs = 1'200'000;  // of who waits for a payment process
 
 obs::Registry& Metrics() {
   static obs::Registry metrics;
@@ -24,9 +25,14 @@ World::World(const WorldOptions& options)
       scheduler_(options.seed),
       rng_(options.seed),
       metrics_(Metrics()),
+      acquirer_(scheduler_, rng_),
       ground_{scheduler_, injector_, rng_, metrics_, bus_, nullptr} {
   ground_.note = [this](std::string text) { Note(std::move(text)); };
   MakeShow();
+  if (options_.acquirer_errs)
+    acquirer_.Err([this](const payment::Webhook& webhook, const std::function<void()>& done) {
+      TellPayment(webhook, done);
+    });
   scheduler_.on_timer = [this](int timer) {
     for (auto& replica : reservation_fleet_.replicas) {
       if (replica && replica->timer() == timer) replica->Poll();
@@ -184,6 +190,43 @@ void World::SendAcquirerAway(milliseconds in, milliseconds length) {
   });
 }
 
+// The acquirer waits for an answer, and tells again until it has one.
+void World::TellPayment(const payment::Webhook& webhook, const std::function<void()>& done) {
+  scheduler_.After(rng_.Between(100, 400'000), nullptr, [this, webhook, done] {
+    const auto taken = std::make_shared<bool>(false);
+    if (PaymentProcess* const to = Choose(payment_fleet_)) {
+      scheduler_.After(0, to->life(), [to, webhook, taken] {
+        to->Execute({webhook, {}, {}}, kPatienceUs,
+                    [taken](const Reply& reply) { *taken = reply.result.kind == StepResult::Kind::kDone; });
+      });
+    }
+    scheduler_.After(kPatienceUs, nullptr,
+                     [this, webhook, done, taken] { *taken ? done() : TellPayment(webhook, done); });
+  });
+}
+
+void World::CancelShow() {
+  if (!reservations_.cancelled_at) reservations_.cancelled_at = scheduler_.Now();
+  scheduler_.After(rng_.Between(100, 3'000), nullptr, [this] {
+    if (SeatProcess* const to = Choose(seat_fleet_))
+      scheduler_.After(0, to->life(), [to] { to->EndSale(kShow); });
+  });
+}
+
+void World::SettleRefused() {
+  for (const auto& [key, row] : payments_.payments) {
+    bool refused = !row.settled() && !row.dispute.refusal.empty();
+    for (const auto& [part_key, part] : payments_.refunds)
+      refused = refused || (part_key.first == key && !part.done && !part.dispute.refusal.empty());
+    PaymentProcess* const to = refused ? Choose(payment_fleet_) : nullptr;
+    if (to == nullptr) continue;
+    scheduler_.After(rng_.Between(100, 3'000), to->life(), [to, key] {
+      to->Execute({payment::SettleOutside{key, "operator", "by a transfer"}, {}, {}}, kPatienceUs,
+                  [](const Reply&) {});
+    });
+  }
+}
+
 Directory::Target World::Seat(seat::Command command, int64_t timeout_us) {
   SeatProcess* const to = Choose(seat_fleet_);
   if (to == nullptr) return {};
@@ -266,7 +309,8 @@ bool World::RunUntil(const std::function<bool()>& done, milliseconds limit) {
   int steps = 0;
   while (scheduler_.Step(until_us)) {
     BuryAll();
-    if (++steps % 16 == 0 && done()) return true;
+    if (++steps % 64 == 0) JudgeHolds();
+    if (steps % 16 == 0 && done()) return true;
   }
   return done();
 }
@@ -274,7 +318,11 @@ bool World::RunUntil(const std::function<bool()>& done, milliseconds limit) {
 bool World::IsQuiet() const {
   const bool published = reservations_.outbox.rows.empty() && wallets_.outbox.rows.empty() &&
                          payments_.outbox.rows.empty() && seats_.outbox.rows.empty();
-  return published && std::ranges::all_of(reservations_.rows.reservations(), [](const auto& entry) {
+  const bool certain = acquirer_.quiet() && std::ranges::all_of(payments_.payments, [](const auto& entry) {
+                         return entry.second.settled() && entry.second.refunding == 0;
+                       });
+  return published && certain &&
+         std::ranges::all_of(reservations_.rows.reservations(), [](const auto& entry) {
            return entry.second.saga.status == reservation::SagaStatus::kDone &&
                   entry.second.state != reservation::State::kHeld;
          });

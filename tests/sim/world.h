@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,7 @@ struct WorldOptions {
   milliseconds hold_ttl{20'000};
   milliseconds grace{0};
   int64_t cancel_fee = 0;  // of each seat
+  bool acquirer_errs = false;
   bool trace = false;
 };
 
@@ -51,12 +53,29 @@ class World final : public Directory {
   // In so long, and for so long, the acquirer is away.
   void SendAcquirerAway(milliseconds in, milliseconds length);
 
-  // Runs until `done`, or that long. False: not done by then.
+  // An operator cancels the show: the intent is on record, once, and a replica of seat is asked to end its
+  // sale.
+  void CancelShow();
+  [[nodiscard]] bool show_cancelled() const { return reservations_.cancelled_at.has_value(); }
+  [[nodiscard]] std::optional<Timestamp> sale_ended_at() const { return seats_.sale_ended_at; }
+
+  // An operator settles outside of the acquirer what that refuses to give back: it is asked once more first.
+  void SettleRefused();
+
+  // Runs until `done`, or that long, and looks now and then at what is held. False: not done by then.
   bool RunUntil(const std::function<bool()>& done, milliseconds limit);
-  // No saga is unfinished, no hold is left over, and every event is on the bus.
+  // No saga is unfinished, no hold is left over, no payment is in doubt, and every event is on the bus.
   [[nodiscard]] bool IsQuiet() const;
-  // Everything that is wrong now, each in a line.
-  [[nodiscard]] std::vector<std::string> Judge(const std::vector<Operation>& history) const;
+  // Everything that is wrong now, or was while it ran, each in a line.
+  [[nodiscard]] std::vector<std::string> Judge(const std::vector<Operation>& history);
+  // What an operator has settled outside of the acquirer, by reservation.
+  [[nodiscard]] std::map<ReservationId, int64_t> SettledOutside() const;
+  // Reservations whose money is back, or whose hold has ended, because the show was cancelled.
+  [[nodiscard]] size_t EndedByShow() const;
+  // Payments whose money was taken after they had ended.
+  [[nodiscard]] size_t CapturedLate() const;
+  // Seats that no row has an owner of.
+  [[nodiscard]] std::vector<uint32_t> FreeSeats() const;
   [[nodiscard]] FinalRead Read() const;
   [[nodiscard]] const ReservationDb& reservations() const { return reservations_; }
   // With trace: what happened, each with its time. And a number that two runs share only if all of it is the
@@ -90,11 +109,16 @@ class World final : public Directory {
   void BuryAll();
   void Note(std::string text);
   void MakeShow();
+  void TellPayment(const payment::Webhook& webhook, const std::function<void()>& done);
   [[nodiscard]] milliseconds Skew();
   [[nodiscard]] std::vector<audit::Case> Cases() const;
   [[nodiscard]] audit::ShowFact ShowFact() const;
   [[nodiscard]] audit::LedgerFact Ledger() const;
+  void JudgeHolds();
+  void JudgeMaps(std::vector<std::string>& wrong);
   void JudgeAcquirer(std::vector<std::string>& wrong) const;
+  void JudgeFees(std::vector<std::string>& wrong) const;
+  void JudgeCancelledShow(const std::vector<Operation>& history, std::vector<std::string>& wrong) const;
 
   const WorldOptions options_;
   Scheduler scheduler_;
@@ -113,6 +137,7 @@ class World final : public Directory {
   std::shared_ptr<Life> queue_life_ = std::make_shared<Life>();
   std::vector<std::string> timeline_;
   uint64_t fingerprint_ = 0;
+  std::set<std::string> wrong_holds_;
   Ground ground_;
   Fleet<SeatProcess> seat_fleet_;
   Fleet<WalletProcess> wallet_fleet_;

@@ -92,6 +92,15 @@ TEST_F(DisputeTest, TheReconcilerAsksForWhatWasRefusedOnlyNowAndThen) {
   EXPECT_EQ(decided.request.refund, other);
 }
 
+// Its row is older than the parts', which are read after it, and nothing is saved that would find it moved.
+TEST_F(DisputeTest, AnApprovedPaymentIsNotCancelledForAPartThatWasGivenBackWhileItWasRead) {
+  Run(PartOf(saga_));
+  const Payment read = Row();
+  Run(PartOf(saga_, GivenBack(saga_)));
+  rows_[key_] = read;
+  EXPECT_EQ(Run(ExamineOf()).next, Next::kAnswer);
+}
+
 TEST_F(DisputeTest, TheReconcilerAsksForARefusedCancellationOnlyNowAndThen) {
   Run(CancelOf());
   Run(CancelOf(Refused()));

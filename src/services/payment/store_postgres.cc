@@ -138,7 +138,8 @@ class PostgresStore final : public Store {
   explicit PostgresStore(std::unique_ptr<sql::pg::Connection> connection)
       : connection_(std::move(connection)) {}
 
-  // A refund may be stored between the statements: then its payment's version has moved, which Save finds.
+  // A refund may be stored between the statements: then its payment's version has moved, which Save finds;
+  // what is asked of a provider without one is decided so that it is right all the same (Batch::Find).
   Result<Rows> Load(const Keys& keys) override {
     Batch batch;
     batch.Add(kSelect, Column(keys.reservations));

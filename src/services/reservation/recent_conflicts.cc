@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/mutant.h"
+
 namespace boxoffice::reservation {
 
 void RecentConflicts::Note(int64_t show_id, const SeatChoice& choice, const Refusal& refusal, Timestamp now) {
@@ -20,7 +22,7 @@ std::shared_ptr<const Refusal> RecentConflicts::Find(int64_t show_id, const Seat
   const auto found = told_.find(std::forward_as_tuple(show_id, choice));
   if (found == told_.end()) return nullptr;
   Told& told = found->second;
-  if (now <= told.until) return told.refusal;
+  if (now <= told.until || MUTANT("reservation_conflicts_forever")) return told.refusal;
   // Nobody has asked for long: nobody waits for this one's answer.
   if (now <= told.until + kAsking) told.until = now + kAsking;
   return nullptr;
@@ -28,6 +30,7 @@ std::shared_ptr<const Refusal> RecentConflicts::Find(int64_t show_id, const Seat
 
 void RecentConflicts::Forget(int64_t show_id) {
   ++forgotten_[show_id];
+  if (MUTANT("reservation_conflicts_forever")) return;
   const auto first = told_.lower_bound(std::forward_as_tuple(show_id, SeatChoice()));
   told_.erase(first, std::find_if(first, told_.end(),
                                   [&](const auto& told) { return std::get<0>(told.first) != show_id; }));

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/check.h"
+#include "base/mutant.h"
 
 namespace boxoffice::reservation {
 namespace {
@@ -132,7 +133,9 @@ Return ReturnOf(const Reservation& reservation, const std::vector<uint32_t>& sea
   Return returned;
   for (const Seat& seat : reservation.seats) {
     if (!seat_nos.empty() && std::ranges::find(seat_nos, seat.seat_no) == seat_nos.end()) continue;
-    const int64_t fee = std::min(seat.price, policy.fee_per_seat + seat.price * policy.fee_percent / 100);
+    int64_t fee = policy.fee_per_seat + seat.price * policy.fee_percent / 100;
+    if (MUTANT("reservation_fee_twice")) fee *= 2;
+    fee = std::min(seat.price, fee);
     returned.seats.push_back(seat);
     returned.fee += fee;
     returned.amount += seat.price - fee;

@@ -138,11 +138,11 @@ class Decider {
     const RequestRecord& seen = found->second;
     // What has no answer yet is never old: whoever asks again while its saga is parked would buy twice.
     if (seen.answer && now_ - seen.created_at > policy_.answers_kept) return std::nullopt;
-    if (seen.request_hash != request_hash) {
+    if (seen.request_hash != request_hash && !MUTANT("reservation_ignores_hash")) {
       return Error{Code::kConflict, "idempotency_key_reused",
                    "this Idempotency-Key was used with another request"};
     }
-    if (!seen.answer) return Running{seen.reservation_id};
+    if (!seen.answer) return Running{seen.reservation_id, seen.saga_id};
     // What still holds seats would find them taken, by itself, if it were tried anew; and what a confirmation
     // has ended is never HELD again.
     const Reservation& answered = *seen.answer->reservation;
@@ -172,7 +172,8 @@ class Decider {
   Change& AddNext(const Reservation& current, Reservation next) {
     Change& change = AddChange(std::move(next), current.version, current.saga.epoch);
     const Saga& done = current.saga;
-    if (done.status == SagaStatus::kDone && !done.idempotency_key.empty()) {
+    const bool has_answer = done.status == SagaStatus::kDone && !done.idempotency_key.empty();
+    if (has_answer && !MUTANT("reservation_forgets_answer")) {
       const std::string& user = done.asked_by.empty() ? current.user_id : done.asked_by;
       change.answered = AnsweredRequest{{user, done.idempotency_key}, done.id};
     }
@@ -238,8 +239,9 @@ class Decider {
     const auto found = rows_.reservations.find(command.reservation_id);
     if (found != rows_.reservations.end() && IsOwn(command.key, command.saga_id)) {
       const Saga& saga = found->second.saga;
+      if (saga.id != command.saga_id) return Defer();  // the row was read just before that commit
       // With a later epoch somebody, perhaps this replica, runs it already.
-      if (saga.id == command.saga_id && saga.epoch == 1) return Started{found->second};
+      if (saga.epoch == 1) return Started{found->second};
     }
     if (auto replay = Replay(command.key, command.request_hash)) return *std::move(replay);
     const bool may_see = found != rows_.reservations.end() &&
@@ -347,7 +349,8 @@ class Decider {
         ReturnOf(next, command.seat_nos, command.by_operator ? CancelPolicy() : command.cancel_policy);
     const bool all = next.returned->seats.size() == next.seats.size();
     // Where nothing is kept, payment and debit are undone as a whole, with whatever is left of them.
-    const bool nothing_kept = next.returned->fee == 0 && next.fees == 0;
+    const bool nothing_kept =
+        next.returned->fee == 0 && (next.fees == 0 || MUTANT("reservation_forgets_fees"));
     StartSaga(next, all && nothing_kept ? SagaKind::kCancel : SagaKind::kCancelSeats);
   }
 

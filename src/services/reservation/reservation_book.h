@@ -178,6 +178,7 @@ struct Claimed {
 // A request with this key was seen before, and its saga still runs; nothing was written.
 struct Running {
   ReservationId reservation_id;
+  SagaId saga_id;
 };
 // An Error is of the request: idempotency_key_reused, reservation_not_found, …
 using Outcome = std::variant<Started, Answered, Refused, Written, Stale, Claimed, Running, Error>;

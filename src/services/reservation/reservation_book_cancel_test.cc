@@ -1,4 +1,6 @@
 // Who may cancel what, where the one who asks does not know how it is by now.
+#include <optional>
+
 #include <gmock/gmock.h>
 
 #include "services/reservation/reservation_book.h"
@@ -11,7 +13,7 @@ constexpr Timestamp kNow = FromUnixMs(1'800'000'000'000);
 class BookCancelTest : public ::testing::Test {
  protected:
   // Gives up the hold that the buyer believes to have, at a time when a ticket could be cancelled.
-  Decided GiveUp(State state, bool by_operator = false) {
+  Decided GiveUp(State state, bool by_operator = false, std::optional<SagaId> saga_id = std::nullopt) {
     Reservation reservation;
     reservation.id = ReservationId::Make(kNow, random_);
     reservation.user_id = "mina";
@@ -24,7 +26,7 @@ class BookCancelTest : public ::testing::Test {
     BeginOn cancel;
     cancel.key = {"mina", "key"};
     cancel.reservation_id = reservation.id;
-    cancel.saga_id = SagaId::Make(kNow, random_);
+    cancel.saga_id = saga_id.value_or(SagaId::Make(kNow, random_));
     cancel.cancel = true;
     cancel.cancel_policy.deadline = kNow + milliseconds(1);
     cancel.by_operator = by_operator;
@@ -52,6 +54,16 @@ TEST_F(BookCancelTest, AHoldThatIsGivenUpIsReleasedWhileItIsHeld) {
   const Reservation given_up = GiveUp(State::kHeld).decision.changes.at(0).reservation;
   EXPECT_EQ(given_up.saga.kind, SagaKind::kRelease);
   EXPECT_EQ(given_up.hold_expires_at, Timestamp()) << "so nobody takes it for held while that goes on";
+}
+
+// Each statement of a store sees what was committed before it, and the reservation is read before the
+// request.
+TEST_F(BookCancelTest, WhoseOwnIntentWasCommittedBetweenTwoReadsIsDecidedAgain) {
+  const auto own = SagaId::Make(kNow, random_);
+  rows_.requests[{"mina", "key"}].saga_id = own;
+  const Decided decided = GiveUp(State::kHeld, /*by_operator=*/false, own);
+  EXPECT_TRUE(decided.deferred.at(0)) << "it runs nowhere, and is to be started";
+  EXPECT_TRUE(decided.decision.changes.empty());
 }
 
 }  // namespace

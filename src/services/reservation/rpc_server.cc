@@ -125,6 +125,7 @@ void RpcServer::HandleReserve(v1::Command& command, RequestDeadline deadline, Co
                          std::move(*body.mutable_queue_token()),
                          std::move(*body.mutable_payment_method()),
                          FromUnixMs(body.active_until_ms())};
+  if (body.has_queue_refusal()) reserve.queue_refusal = RefusalFrom(body.queue_refusal());
   service_.Reserve(std::move(reserve), [reply = std::move(reply)](const Result<Answer>& answer) mutable {
     reply(OutcomeOf(answer));
   });

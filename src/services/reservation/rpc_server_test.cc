@@ -128,6 +128,31 @@ TEST_F(ReservationRpcTest, AnOwnersWriteIsDoneHoweverLateInTheBatchInWhichAReque
   EXPECT_EQ(rows_.Only()->saga.status, SagaStatus::kDone);
 }
 
+TEST_F(ReservationRpcTest, WhomTheQueueRefusesIsToldSoAndNothingIsWrittenButARepeatGetsItsAnswer) {
+  v1::Command refused = Reserve("mina");
+  refused.mutable_reserve()->mutable_queue_refusal()->set_code("session_not_active");
+  refused.mutable_reserve()->mutable_queue_refusal()->set_queue_state("WAITING");
+  const auto told = Take(refused);
+  Poll();
+  RunTurn();
+  ASSERT_TRUE(told->has_value());
+  EXPECT_EQ((*told)->refusal().code(), "session_not_active");
+  EXPECT_EQ((*told)->refusal().queue_state(), "WAITING");
+  EXPECT_EQ(rows_.Only(), std::nullopt);
+  const auto held = Take(Reserve("mina"));
+  Poll();
+  RunTurn();  // the intent
+  RunTurn();  // and its end
+  ASSERT_TRUE(held->has_value());
+  EXPECT_EQ((*held)->reservation().state(), v1::HELD);
+  const auto again = Take(refused);
+  Poll();
+  RunTurn();
+  ASSERT_TRUE(again->has_value());
+  EXPECT_FALSE((*again)->has_refusal());
+  EXPECT_EQ((*again)->reservation().id(), (*held)->reservation().id());
+}
+
 class FullReservationRpcTest : public ReservationRpcTest {
  protected:
   FullReservationRpcTest() : ReservationRpcTest(/*max_running=*/0) {}

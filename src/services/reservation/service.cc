@@ -105,9 +105,9 @@ Service::Service(ServiceConfig config, asio::any_io_executor executor, Store& st
       patience_timer_(executor),
       claimed_(
           metrics.GetCounter("boxoffice_saga_claimed_total", "Sagas taken over and expired holds taken up")),
-      refused_at_once_(metrics.GetCounter(
-          "boxoffice_reservation_refused_at_once_total",
-          "Reservations refused without a saga, as somebody was just told that their seats are taken")),
+      refused_at_once_(metrics.GetCounter("boxoffice_reservation_refused_at_once_total",
+                                          "Reservations refused without a saga: their seats were just told "
+                                          "to be taken, or the queue refuses the buyer")),
       forgotten_(metrics.GetCounter("boxoffice_retention_deleted_total", "Rows deleted because of their age",
                                     {{"service", "reservation"}, {"kind", "answer"}})) {
   batches_ = std::make_unique<batch::Executor<Command, Outcome>>(
@@ -248,8 +248,7 @@ asio::awaitable<Result<Answer>> Service::AnswerWithoutRoom(Command command, bool
 asio::awaitable<Result<Answer>> Service::AnswerWithout(Result<Outcome> outcome, bool sent_before) {
   if (!outcome) co_return std::unexpected(std::move(outcome).error());
   if (auto* error = std::get_if<Error>(&*outcome)) co_return std::unexpected(std::move(*error));
-  if (auto* running = std::get_if<Running>(&*outcome))
-    co_return co_await StillRunning(running->reservation_id, sent_before);
+  if (auto* running = std::get_if<Running>(&*outcome)) co_return co_await StillRunning(*running, sent_before);
   auto* answered = std::get_if<Answered>(&*outcome);
   CHECK(answered != nullptr, "a request starts, is answered, or is an error");
   co_return std::move(answered->answer);
@@ -260,13 +259,14 @@ asio::awaitable<void> Service::TellWithout(Result<Outcome> outcome, bool sent_be
   done(std::move(answer));
 }
 
-asio::awaitable<Result<Answer>> Service::StillRunning(ReservationId id, bool sent_before) {
+asio::awaitable<Result<Answer>> Service::StillRunning(Running request, bool sent_before) {
   const Error running{Code::kConflict, "idempotency_key_running",
                       "the first request with this key is still running"};
   if (!sent_before) co_return std::unexpected(running);
-  auto found = co_await Read(id);
+  auto found = co_await Read(request.reservation_id);
   if (!found) co_return std::unexpected(std::move(found).error());
-  if (!*found) co_return std::unexpected(running);
+  // Where another saga has begun meanwhile, whoever asks again is told what this one was answered.
+  if (!*found || (*found)->saga.id != request.saga_id) co_return std::unexpected(running);
   // It may have ended meanwhile.
   Answer answer{**std::move(found), std::nullopt};
   if (answer.reservation->saga.status == SagaStatus::kDone) answer.refusal = answer.reservation->failure;
@@ -288,6 +288,9 @@ asio::awaitable<Result<Answer>> Service::RunCounted(Shared<Reservation> reservat
 }
 
 void Service::Reserve(ReserveRequest request, Done done) {
+  if (request.queue_refusal)
+    return Refuse(std::move(request.request),
+                  std::make_shared<const Refusal>(*std::move(request.queue_refusal)), std::move(done));
   if (auto known = conflicts_.Find(request.show_id, request.choice, clock_.Now()))
     return Refuse(std::move(request.request), std::move(known), std::move(done));
   if (same_seats_.MustWait(request.show_id, request.choice)) return Wait(std::move(request), std::move(done));

@@ -46,6 +46,8 @@ struct ReserveRequest {
   std::string queue_token;
   std::string payment_method;
   Timestamp active_until{};  // as in Reservation
+  // The queue refuses the buyer, as the caller has heard there.
+  std::optional<Refusal> queue_refusal{};
 };
 struct ConfirmRequest {
   Request request;
@@ -108,7 +110,7 @@ class Service {
   // how far it is: the saga goes on, here or at whoever claims it. Where there is no room for another saga, a
   // repeat still gets its answer.
   // A reservation is refused without being made, and the answer's has no id then, if its seats were just
-  // sold, or others ask for the same and are told that they are taken.
+  // sold, or others ask for the same and are told that they are taken, or the queue refuses the buyer.
   void Reserve(ReserveRequest request, Done done);
   asio::awaitable<Result<Answer>> Confirm(ConfirmRequest request);
   // Errors also: seat_unavailable (kUnavailable), where a buyer cancels what is CONFIRMED.
@@ -149,7 +151,7 @@ class Service {
   asio::awaitable<Result<Answer>> AnswerWithout(Result<Outcome> outcome, bool sent_before);
   asio::awaitable<Result<Answer>> AnswerWithoutRoom(Command command, bool sent_before);
   asio::awaitable<void> TellWithout(Result<Outcome> outcome, bool sent_before, Done done);
-  asio::awaitable<Result<Answer>> StillRunning(ReservationId id, bool sent_before);
+  asio::awaitable<Result<Answer>> StillRunning(Running request, bool sent_before);
   // Reads block, for other readers too, and sagas don't wait for that.
   asio::awaitable<Result<std::optional<Reservation>>> Read(ReservationId id);
   asio::awaitable<void> ScanLoop();

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/mutant.h"
 #include "services/reservation/saga/participants.h"
 #include "services/reservation/saga/show_reads.h"
 #include "services/reservation/service.h"
@@ -20,7 +21,8 @@ asio::awaitable<Result<CancelPolicy>> Service::PolicyNow(int64_t show_id) {
   const auto work = co_await ReadOn(readers_.get(), read);
   if (!work) co_return std::unexpected(work.error());
   const bool is_cancelled = *work && (*work)->cancellation.state != CancellationState::kRefused;
-  if (is_cancelled) policy->fee_per_seat = policy->fee_percent = 0;
+  if (is_cancelled && !MUTANT("reservation_fee_of_cancelled_show"))
+    policy->fee_per_seat = policy->fee_percent = 0;
   co_return policy;
 }
 

@@ -1,4 +1,5 @@
 // The service where its database says nothing certain: a COMMIT that was done, and nobody is told.
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -21,6 +22,24 @@ class ShyWorld final : public World {
   }
 };
 
+// Finds the only one that there is, or as it is once it is cancelled.
+class CancellingReader final : public EmptyReader {
+ public:
+  explicit CancellingReader(SharedStore& store) : store_(store) {}
+  std::atomic<bool> cancelled = false;
+  Result<std::optional<Reservation>> Get(ReservationId) override {
+    auto found = store_.Only();
+    if (!found || !cancelled) return found;
+    found->state = State::kCancelled;
+    found->saga = Saga();
+    found->saga.status = SagaStatus::kDone;
+    return found;
+  }
+
+ private:
+  SharedStore& store_;
+};
+
 class CommitTest : public ::testing::Test {
  protected:
   CommitTest() {
@@ -31,9 +50,10 @@ class CommitTest : public ::testing::Test {
     service_ = std::make_unique<Service>(std::move(config), io_.get_executor(), store_, reader_, no_shows_,
                                          world_, clock_, random_, metrics_, [] {});
   }
-  Result<Answer> Buy() {
+  Result<Answer> Buy(bool sent_before = false) {
     ReserveRequest request;
     request.request.key = {"buyer", "buy"};
+    request.request.sent_before = sent_before;
     request.choice.seat_nos = {1};
     request.pay = true;
     std::optional<Result<Answer>> got;
@@ -91,7 +111,7 @@ class CommitTest : public ::testing::Test {
   obs::Registry metrics_;
   asio::io_context io_;
   SharedStore store_;
-  OnlyReader reader_{store_};
+  CancellingReader reader_{store_};
   EmptyShowReader no_shows_;
   ShyWorld world_;
   std::unique_ptr<Service> service_;
@@ -141,6 +161,16 @@ TEST_F(CommitTest, AClaimWhoseCommitWasDoneUnknownIsWorkedOnAtOnce) { ClaimUnkno
 TEST_F(CommitTest, AClaimWhoseCommitEndsWhileItRunsAgainIsWorkedOnAtOnce) {
   store_.ends_late = true;
   ClaimUnknown();
+}
+
+// Her purchase ends after it was looked for, and is cancelled before it is read.
+TEST_F(CommitTest, WhoLostHerAnswerIsNotToldOfAnotherSagaThatHasBegunSince) {
+  LeaveOneToClaim();
+  const auto told = Buy(/*sent_before=*/true);
+  ASSERT_TRUE(told) << ErrorOf(told);
+  EXPECT_EQ(told->reservation->state, State::kConfirming);
+  reader_.cancelled = true;
+  EXPECT_EQ(ErrorOf(Buy(/*sent_before=*/true)), "idempotency_key_running");
 }
 
 TEST_F(CommitTest, ACancellationThatHasEndedIsToldAgainThoughTheSeatServiceIsAway) {

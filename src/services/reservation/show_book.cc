@@ -44,6 +44,9 @@ class ShowDecider {
       return Error{Code::kConflict, "waitlist_other_wish",
                    "you are on this show's waitlist with another wish: leave it first"};
     }
+    if (!command.wish_checked) {
+      return Error{Code::kUnavailable, "waitlist_offer_ending", "the place that you had has just ended"};
+    }
     // The show's row gives the places, so that two replicas never give the same one.
     ShowWork& work = WorkOf({command.show_id, WorkKind::kWaitlist});
     WaitlistEntry entry;

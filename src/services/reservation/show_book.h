@@ -23,11 +23,13 @@ struct BeginCancellation {
   std::string reason;
   std::string operator_id;
 };
-// A place at the end of the show's waitlist; whoever has one there keeps it. Errors: waitlist_other_wish.
+// A place at the end of the show's waitlist; whoever has one there keeps it. Errors: waitlist_other_wish,
+// waitlist_offer_ending.
 struct JoinWaitlist {
   int64_t show_id = 0;
   std::string user_id;
   SeatChoice wish;
+  bool wish_checked = false;  // that one can wait for it; not so of who had a place when she asked
   // Hers as her offer's end leaves it, at the version that was seen; written first, unless it has moved
   // since.
   std::optional<WaitlistEntry> ended = {};

@@ -52,7 +52,7 @@ class ShowBookTest : public ::testing::Test {
     return works.empty() ? ShowWork() : works.front();
   }
   WaitlistEntry Join(std::string user, uint32_t count = 2) {
-    return std::get<WaitlistEntry>(Do(JoinWaitlist{kShow, std::move(user), Wish(count)}));
+    return std::get<WaitlistEntry>(Do(JoinWaitlist{kShow, std::move(user), Wish(count), true}));
   }
 
   Policy policy_;
@@ -149,7 +149,8 @@ TEST_F(ShowBookTest, ARenewalProlongsTheLease) {
 }
 
 TEST_F(ShowBookTest, PlacesAreGivenInTheOrderOfJoining) {
-  const auto outcomes = DecideAll({JoinWaitlist{kShow, "a", Wish(1)}, JoinWaitlist{kShow, "b", Wish(1)}});
+  const auto outcomes =
+      DecideAll({JoinWaitlist{kShow, "a", Wish(1), true}, JoinWaitlist{kShow, "b", Wish(1), true}});
   EXPECT_EQ(std::get<WaitlistEntry>(outcomes[0]).place, 1);
   EXPECT_EQ(std::get<WaitlistEntry>(outcomes[1]).place, 2);
   EXPECT_EQ(Join("c").place, 3);
@@ -159,10 +160,18 @@ TEST_F(ShowBookTest, AUserHasOnePlaceAndARepeatKeepsIt) {
   const WaitlistEntry first = Join("mina");
   EXPECT_EQ(Join("mina"), first);
   EXPECT_TRUE(changes_.empty());
-  const auto twice = DecideAll({JoinWaitlist{kShow, "jun", Wish(1)}, JoinWaitlist{kShow, "jun", Wish(1)}});
+  const auto twice =
+      DecideAll({JoinWaitlist{kShow, "jun", Wish(1), true}, JoinWaitlist{kShow, "jun", Wish(1), true}});
   EXPECT_EQ(std::get<WaitlistEntry>(twice[0]).place, std::get<WaitlistEntry>(twice[1]).place);
-  const auto other = Do(JoinWaitlist{kShow, "mina", Wish(5)});
+  const auto other = Do(JoinWaitlist{kShow, "mina", Wish(5), true});
   EXPECT_EQ(std::get<Error>(other).reason, "waitlist_other_wish");
+}
+
+// She had a place when she asked, so nobody has looked whether one can wait for that.
+TEST_F(ShowBookTest, WhosePlaceHasJustEndedGetsNoneForAWishThatWasNotChecked) {
+  const JoinWaitlist join{kShow, "mina", Wish(500)};
+  EXPECT_EQ(std::get<Error>(Do(join)).reason, "waitlist_offer_ending");
+  EXPECT_TRUE(changes_.empty());
 }
 
 TEST_F(ShowBookTest, WhoLeavesIsOutAndJoinsAgainAtTheEnd) {
@@ -215,7 +224,7 @@ TEST_F(ShowBookTest, WhoHasAnOfferDeclinesItByItsReservation) {
 
 TEST_F(ShowBookTest, WhoseOfferHasEndedJoinsAtTheEndUnlessThePlaceHasMovedSince) {
   const WaitlistEntry first = Join("mina");
-  JoinWaitlist again{kShow, "mina", Wish(5)};
+  JoinWaitlist again{kShow, "mina", Wish(5), true};
   again.ended = first;
   again.ended->state = EntryState::kLapsed;
   again.ended->version = first.version + 1;

@@ -219,23 +219,33 @@ class PostgresStore final : public Store {
   PostgresStore(std::unique_ptr<sql::pg::Connection> connection, sql::pg::ServerClock& clock, Random& random)
       : connection_(std::move(connection)), clock_(clock), random_(random) {}
 
+  // Each statement sees what was committed before it, so they stand in an order. What is due comes first:
+  // what a claim without knowing takes over in between is due still, or its own. A request comes after its
+  // reservation: no answer is found of a row that is not.
   Result<Rows> Load(const Keys& keys, Timestamp now) override {
     const bool any_rows = !keys.reservations.empty();
     const bool any_requests = !keys.requests.empty();
     if (!any_rows && !any_requests && keys.due_limit == 0) return Rows{};  // an owner's own writes
     Batch batch;
+    for (int version = 1; keys.due_limit > 0 && version <= kNewestDefinitionVersion; ++version) {
+      const int64_t range = DueRangeOf(version);
+      batch.Add(kDue, range, range + ToUnixMs(now), keys.due_limit);
+    }
     if (any_rows) batch.Add(kGet, Column(keys.reservations));
     if (any_requests) {
       batch.Add(kGetRequests, Column(keys.requests, &RequestKey::user_id),
                 Column(keys.requests, &RequestKey::idempotency_key));
     }
-    for (int version = 1; keys.due_limit > 0 && version <= kNewestDefinitionVersion; ++version) {
-      const int64_t range = DueRangeOf(version);
-      batch.Add(kDue, range, range + ToUnixMs(now), keys.due_limit);
-    }
     BOXOFFICE_ASSIGN(const auto results, clock_.Read(*connection_, std::move(batch)));
     Rows rows;
     size_t next = 0;
+    for (int version = 1; keys.due_limit > 0 && version <= kNewestDefinitionVersion; ++version) {
+      for (const Row row : results[next++]) {
+        BOXOFFICE_ASSIGN(Reservation reservation, ReservationAt(row));
+        rows.due.push_back(std::move(reservation));
+      }
+    }
+    KeepOldest(rows.due, keys.due_limit);
     if (any_rows) {
       for (const Row row : results[next++]) {
         BOXOFFICE_ASSIGN(Reservation reservation, ReservationAt(row));
@@ -250,13 +260,6 @@ class PostgresStore final : public Store {
         rows.requests.emplace(std::move(key), std::move(request));
       }
     }
-    for (int version = 1; keys.due_limit > 0 && version <= kNewestDefinitionVersion; ++version) {
-      for (const Row row : results[next++]) {
-        BOXOFFICE_ASSIGN(Reservation reservation, ReservationAt(row));
-        rows.due.push_back(std::move(reservation));
-      }
-    }
-    KeepOldest(rows.due, keys.due_limit);
     return rows;
   }
 

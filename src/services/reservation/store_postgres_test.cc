@@ -16,6 +16,7 @@
 #include "services/reservation/service.h"
 #include "services/reservation/store_show_postgres.h"
 #include "services/reservation/testing_show_reader.h"
+#include "services/reservation/testing_waitlist.h"
 #include "testing/postgres_server.h"
 #include "testing/wait.h"
 
@@ -345,6 +346,32 @@ TEST_F(ReplicasTest, ReadersWalkAlongIndexes) {
     EXPECT_EQ(shows.reader->OfShow(7, kHeld, ReservationId(), 10)->reservations.size(), 1);
   }
   EXPECT_EQ(scans(), before);
+}
+
+// The other of her two requests is committed between two statements that read.
+TEST_F(ReplicasTest, WhoJoinsTwiceAtOnceHasOnePlaceOnTheWaitlist) {
+  const PostgresShowStores shows = OpenPostgresShows(config_).value();
+  const std::vector<ShowCommand> joins{JoinWaitlist{7, "buyer", Wish(2), /*wish_checked=*/true}};
+  const auto decide = [&] {
+    const Timestamp now = FromUnixMs(1);
+    return Decide(shows.store->Load(KeysOf(joins), now).value(), joins, now, Policy{});
+  };
+  ASSERT_TRUE(shows.store->Save(decide().changes).value());
+  // As if it had not been: until it is put back, with all that it has written.
+  ASSERT_TRUE(hand_->Execute("CREATE TABLE kept AS SELECT * FROM waitlist; DELETE FROM waitlist"));
+  EXPECT_FALSE(decide().changes.empty());  // its statements are prepared by now
+  sql::pg::Transaction other(*hand_);
+  sql::pg::Batch lock, join;
+  lock.Add("LOCK TABLE show_work");
+  join.Add("INSERT INTO waitlist SELECT * FROM kept");
+  join.Add("UPDATE show_work SET version = version + 1");
+  ASSERT_TRUE(other.Run(lock));
+  auto decided = std::async(std::launch::async, decide);
+  PostgresServer::AwaitBlocked(config_.url);
+  ASSERT_TRUE(other.Commit(join));
+  const ShowDecision again = decided.get();
+  EXPECT_EQ(std::get<WaitlistEntry>(again.outcomes.at(0)).place, 1U);
+  EXPECT_TRUE(again.changes.empty());
 }
 
 // A look at a waitlist each second must not cost what all who wait do.

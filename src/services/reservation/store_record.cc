@@ -113,6 +113,8 @@ void FillSeat(const Seat& seat, seat::v1::SeatPrice& row) {
   row.set_category(seat.category);
 }
 
+}  // namespace
+
 Refusal RefusalFrom(const v1::Refusal& proto) {
   Refusal refusal;
   refusal.code = proto.code();
@@ -131,8 +133,6 @@ Refusal RefusalFrom(const v1::Refusal& proto) {
   refusal.alternative.amount = proto.alternative().amount();
   return refusal;
 }
-
-}  // namespace
 
 v1::Refusal ToProto(const Refusal& refusal) {
   v1::Refusal proto;

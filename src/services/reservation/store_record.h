@@ -15,6 +15,7 @@ namespace boxoffice::reservation {
 
 [[nodiscard]] v1::Reservation ToProto(const Reservation& reservation);
 [[nodiscard]] v1::Refusal ToProto(const Refusal& refusal);
+[[nodiscard]] Refusal RefusalFrom(const v1::Refusal& proto);
 [[nodiscard]] v1::Return ToProto(const Return& returned);
 
 // What Decode gives back equals what was encoded.

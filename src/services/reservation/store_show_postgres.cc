@@ -75,28 +75,33 @@ class PostgresShowStore final : public ShowStore {
   explicit PostgresShowStore(std::unique_ptr<sql::pg::Connection> connection)
       : connection_(std::move(connection)) {}
 
+  // Each statement sees what was committed before it, so they stand in an order. What is due comes first:
+  // what a claim without knowing takes over in between is due still, or its own. Then the shows' rows, and
+  // only then their places: whoever joins in between has moved the row, or is found. The places that are
+  // named come last: one that is closed in between is found as it is then.
   Result<ShowRows> Load(const ShowKeys& keys, Timestamp now) override {
     const auto first = [](const auto& key) { return key.first; };
     Batch batch;
-    batch.Add(kGetEntries, Column(keys.entries, first),
-              Column(keys.entries, [](const EntryKey& key) { return key.second; }));
+    for (const auto& [kind, limit] : keys.due_limits) batch.Add(kDue, ToUnixMs(now), kind, limit);
+    const size_t works =
+        batch.Add(kGetWorks, Column(keys.works, &WorkKey::show_id), Column(keys.works, &WorkKey::kind));
     batch.Add(kGetMembers, Column(keys.members, first),
               Column(keys.members, [](const MemberKey& key) -> std::string_view { return key.second; }));
-    batch.Add(kGetWorks, Column(keys.works, &WorkKey::show_id), Column(keys.works, &WorkKey::kind));
-    for (const auto& [kind, limit] : keys.due_limits) batch.Add(kDue, ToUnixMs(now), kind, limit);
+    batch.Add(kGetEntries, Column(keys.entries, first),
+              Column(keys.entries, [](const EntryKey& key) { return key.second; }));
     BOXOFFICE_ASSIGN(const auto results, connection_->Read(batch));
     ShowRows rows;
-    for (const size_t place : {0, 1}) {
+    for (size_t place = 0; place <= works; ++place) {
+      for (const Row row : results[place]) {
+        BOXOFFICE_ASSIGN(ShowWork work, WorkAt(row));
+        if (place < works) rows.due.push_back(work.key);
+        rows.works[work.key] = std::move(work);
+      }
+    }
+    for (size_t place = works + 1; place < results.size(); ++place) {
       for (const Row row : results[place]) {
         BOXOFFICE_ASSIGN(WaitlistEntry entry, EntryAt(row));
         rows.entries[{entry.show_id, entry.place}] = std::move(entry);
-      }
-    }
-    for (size_t place = 2; place < results.size(); ++place) {
-      for (const Row row : results[place]) {
-        BOXOFFICE_ASSIGN(ShowWork work, WorkAt(row));
-        if (place > 2) rows.due.push_back(work.key);
-        rows.works[work.key] = std::move(work);
       }
     }
     return rows;

@@ -249,6 +249,12 @@ Result<NewShow> FromProto(const v1::CreateShowRequest& proto) {
   return show;
 }
 
+When FromProto(v1::ListConcertsRequest::When when) {
+  if (when == v1::ListConcertsRequest::UPCOMING) return When::kUpcoming;
+  if (when == v1::ListConcertsRequest::PAST) return When::kPast;
+  return When::kAll;
+}
+
 ConcertChange FromProto(const v1::UpdateConcertRequest& proto) {
   ConcertChange change;
   if (proto.has_title()) change.title = proto.title();

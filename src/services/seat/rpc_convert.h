@@ -14,6 +14,7 @@ namespace boxoffice::seat {
 [[nodiscard]] v1::Outcome ToProto(const Outcome& outcome);
 
 [[nodiscard]] Result<NewShow> FromProto(const v1::CreateShowRequest& proto);
+[[nodiscard]] When FromProto(v1::ListConcertsRequest::When when);  // one that is not known: all
 [[nodiscard]] ConcertChange FromProto(const v1::UpdateConcertRequest& proto);
 [[nodiscard]] Result<TermsChange> FromProto(const v1::UpdateShowRequest& proto);
 // Without the seats of an area, which the layout knows.

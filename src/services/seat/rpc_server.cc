@@ -127,7 +127,8 @@ grpc::ServerUnaryReactor* SeatRpcServer::ListConcerts(grpc::CallbackServerContex
   return rpc::Answer<v1::ListConcertsResponse>(
       context, pool_, response, [this, request]() -> Result<v1::ListConcertsResponse> {
         const uint32_t limit = request->limit() == 0 ? kDefaultConcertPage : request->limit();
-        const ConcertPage page = service_.ListConcerts(limit, request->after_id(), request->drafts());
+        const ConcertPage page =
+            service_.ListConcerts(limit, request->after_id(), request->drafts(), FromProto(request->when()));
         v1::ListConcertsResponse answer;
         for (const ConcertView& concert : page.concerts) *answer.add_concerts() = ToProto(concert);
         answer.set_more(page.more);

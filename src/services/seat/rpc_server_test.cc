@@ -170,6 +170,20 @@ TEST_F(SeatRpcTest, TheSeatMapHasItsLayoutAndKnowsWhatTheCallerHas) {
   EXPECT_EQ(changed.next_release_at_ms(), ToUnixMs(clock_.Now() + 5min));
 }
 
+TEST_F(SeatRpcTest, ConcertsAreListedByWhetherTheyAreToComeOrOver) {
+  const auto count = [this](v1::ListConcertsRequest::When when) {
+    v1::ListConcertsRequest request;
+    request.set_when(when);
+    return Call<v1::ListConcertsResponse>(&v1::SeatService::Stub::ListConcerts, request).concerts_size();
+  };
+  EXPECT_EQ(count(v1::ListConcertsRequest::UPCOMING), 1);
+  EXPECT_EQ(count(v1::ListConcertsRequest::PAST), 0);
+  clock_.Advance(365 * 24h);
+  EXPECT_EQ(count(v1::ListConcertsRequest::UPCOMING), 0);
+  EXPECT_EQ(count(v1::ListConcertsRequest::PAST), 1);
+  EXPECT_EQ(count(v1::ListConcertsRequest::ALL), 1);
+}
+
 TEST_F(SeatRpcTest, ConcertsAndShowsSurviveARestart) {
   StopModule();
   StartModule();

@@ -345,6 +345,9 @@ Outcome Book::Take(const HoldSeats& hold, const Target& target, ShowNow& show) {
   }
   FlushReleased();
   Record(hold, target, took);
+  // A saga that is undone meanwhile may keep these seats. As its record is saved with them, it is found
+  // moved.
+  if (target.recorded && changed) sagas_.Change(hold.saga);
   Outcome outcome = Done(target.seats, show);
   outcome.hold_expires_at = ExpiryOf(hold.show_id, target.seats);
   outcome.grace = show.facts->show->terms.grace;
@@ -463,7 +466,8 @@ void Book::NoteSoldOut(ShowNow& show) {
   const auto capacity = static_cast<int64_t>(sold_out.layout->capacity());
   // Before the opening it is not: what is blocked may be what will be sold then.
   const bool opened = now_ >= sold_out.terms.on_sale_at;
-  if (show.marks.sold_out_at || !opened || show.sold == 0 || show.sold + show.blocked < capacity) return;
+  if (show.marks.sold_out_at || !opened || show.facts->doubted) return;
+  if (show.sold == 0 || show.sold + show.blocked < capacity) return;
   show.marks.sold_out_at = now_;
   Emit({Event::Kind::kSoldOut, {}, sold_out.id, {}, {}, sold_out.terms.on_sale_at, now_, *traceparent_});
 }

@@ -104,6 +104,7 @@ struct ShowFacts {
   ShowMarks marks;
   uint32_t sold = 0;
   uint32_t blocked = 0;  // or kept for a channel
+  bool doubted = false;  // these counts may be old: no sell-out is told by them
 };
 
 // What is on record of a show that replicas must agree on at once, and not when they hear of each other: its

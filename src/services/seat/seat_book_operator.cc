@@ -5,6 +5,7 @@
 #include <fmt/ranges.h>
 
 #include "base/check.h"
+#include "base/mutant.h"
 #include "services/seat/book.h"
 
 namespace boxoffice::seat {
@@ -208,7 +209,7 @@ void Book::TakeMoved(const MoveSeats& move, ShowNow& show) {
     SeatRow& mine = ChangeSeat(key);
     mine.state = SeatState::kSold;
     mine.reservation = move.reservation;
-    mine.user_id = move.user_id;
+    mine.user_id = MUTANT("seat_wrong_user_on_move") ? "another" : move.user_id;
     mine.hold_expires_at = before[i].hold_expires_at;
     mine.held_since = before[i].held_since;
     mine.price = std::min(PriceOf(before[i], layout), layout.PriceOf(move.to[i]));

@@ -76,6 +76,16 @@ TEST_F(SeatBookKeepTest, WhatASagaAddedToAHoldEndsWhenItKeepsTheSeats) {
   EXPECT_EQ(Hold(3, {1}).kind, Kind::kDone);
 }
 
+TEST_F(SeatBookKeepTest, ALateCopyOfAHoldThatMakesItLongerSavesItsRecordTooAndSoIsFoundMovedByItsUndoing) {
+  Hold(1, {1});
+  Extend(2, {1}, kNow + 9min);
+  const SagaRow read = sagas_[Saga(2)];
+  Keep(2, {1}, kNow + 5min);
+  sagas_[Saga(2)] = read;  // before; and the seat after it
+  Extend(2, {1}, kNow + 9min);
+  EXPECT_THAT(last_.changes.sagas, ElementsAre(read));
+}
+
 TEST_F(SeatBookKeepTest, ALateCopyDoesNotShortenTheHoldOfALaterSaga) {
   Hold(1, {1});
   Keep(2, {1}, kNow + 5min);
@@ -323,6 +333,16 @@ TEST_F(SeatBookTest, TheLastSeatSoldIsToldOnce) {
   Hold(3, {2});
   Confirm(3, {2});
   EXPECT_THAT(Told(), ElementsAre(Event::Kind::kSold));
+}
+
+TEST_F(SeatBookTest, NoSellOutIsToldByCountsThatAreDoubted) {
+  ChangeShow([](Show& show) { show.layout = MakeHall({1}); });
+  Hold(1, {1});
+  facts_.doubted = true;
+  Confirm(1, {1});
+  EXPECT_THAT(Told(), ElementsAre(Event::Kind::kSold));
+  EXPECT_EQ(facts_.marks.first_sold_at, kNow);
+  EXPECT_FALSE(facts_.marks.sold_out_at.has_value());
 }
 
 TEST_F(SeatBookTest, ASeatThatCameBackInTheBatchIsNotCountedAsSold) {

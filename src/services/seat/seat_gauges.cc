@@ -31,7 +31,7 @@ void SeatGauges::Look(const SeatService& service) {
   std::vector<ShowView> views;
   for (ConcertPage page{.concerts = {}, .more = true}; page.more;) {
     const int64_t after = page.concerts.empty() ? 0 : page.concerts.back().concert.id;
-    page = service.ListConcerts(kMaxConcertPage, after);
+    page = service.ListConcerts(kMaxConcertPage, after, /*drafts=*/false, When::kUpcoming);
     for (ConcertView& concert : page.concerts) {
       std::ranges::copy_if(concert.shows, std::back_inserter(views), IsSold);
     }

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/check.h"
+#include "base/mutant.h"
 #include "platform/obs/log.h"
 
 namespace boxoffice::seat {
@@ -46,12 +47,6 @@ std::unexpected<Error> NoConcert(int64_t id) {
   return Fail(Code::kNotFound, "concert_not_found", fmt::format("no concert {}", id));
 }
 
-// Takes out what operators alone may know of. False: nothing is left, and so the concert is theirs, too.
-bool LeaveToBuyers(ConcertView& view) {
-  std::erase_if(view.shows, [](const ShowView& one) { return !one.show->IsPublic(); });
-  return !view.shows.empty();
-}
-
 // Whether the command changed, or relied on, a row that has moved.
 class Moved {
  public:
@@ -61,6 +56,7 @@ class Moved {
     }
   }
   [[nodiscard]] bool Concerns(size_t index, const Command& command) const {
+    if (MUTANT("seat_moved_names_nobody")) return false;
     if (seats_[index]) return true;
     return std::visit([this](const auto& body) { return Named(body); }, command.body);
   }
@@ -196,7 +192,8 @@ Result<Outcomes> SeatService::Run(std::span<const Command> commands) {
     }
     for (const auto& [id, entry] : entries) {
       const SeatCounts counts = entry.map->LookAtCounts(now).counts;
-      rows.shows.push_back({entry.show, entry.map->marks(), counts.sold, counts.blocked});
+      const bool doubted = doubted_.erase(id) > 0;
+      rows.shows.push_back({entry.show, entry.map->marks(), counts.sold, counts.blocked, doubted});
     }
     for (const ShowRow& row : rows.show_rows) Correct(row, rows.shows);
     return DecideAndSave(rows, commands, now);
@@ -251,6 +248,8 @@ Result<Outcomes> SeatService::DecideAndSave(const Rows& rows, std::span<const Co
       for (size_t i = 0; i < commands.size(); ++i) outcomes[places[i]] = std::move(decision.outcomes[i]);
       return outcomes;
     }
+    // The map may not be able to learn better now, and a sale does not wait for that. The sweep tells.
+    doubted_.insert(saved.moved_shows.begin(), saved.moved_shows.end());
     const Moved moved(saved, decision, commands.size());
     std::vector<Command> rest;
     std::vector<size_t> rest_places;
@@ -364,20 +363,6 @@ void SeatService::Publish(const Changes& changes) {
     }
   }
   if (!changes.events.empty() && committed_) committed_();
-}
-
-ConcertPage SeatService::ListConcerts(size_t limit, int64_t after_id, bool drafts) const {
-  limit = std::clamp<size_t>(limit, 1, kMaxConcertPage);
-  ConcertPage page;
-  const std::shared_lock lock(catalogue_mutex_);
-  for (auto next = concerts_.upper_bound(after_id); next != concerts_.end(); ++next) {
-    ConcertView view = ViewLocked(next->second);
-    if (!drafts && !LeaveToBuyers(view)) continue;
-    page.more = page.concerts.size() == limit;
-    if (page.more) break;
-    page.concerts.push_back(std::move(view));
-  }
-  return page;
 }
 
 Result<ConcertView> SeatService::GetConcert(int64_t id, bool drafts) {
@@ -529,14 +514,17 @@ ShowView SeatService::View(const Entry& entry) const {
 }
 
 void SeatService::AddLocked(Entry entry) {
-  const std::pair key{entry.show->concert_id, entry.show->id};
-  if (shows_.emplace(key.second, std::move(entry)).second) shows_by_concert_.insert(key);
+  const std::shared_ptr<const Show> show = entry.show;
+  if (!shows_.emplace(show->id, std::move(entry)).second) return;
+  shows_by_concert_.emplace(show->concert_id, show->id);
+  shows_by_start_.emplace(show->starts_at, show->id);
 }
 
 void SeatService::ForgetLocked(int64_t show_id) {
   const auto found = shows_.find(show_id);
   if (found == shows_.end()) return;
   shows_by_concert_.erase({found->second.show->concert_id, show_id});
+  shows_by_start_.erase({found->second.show->starts_at, show_id});
   shows_.erase(found);
 }
 

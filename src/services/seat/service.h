@@ -51,8 +51,11 @@ struct ConcertView {
   Concert concert;
   std::vector<ShowView> shows;  // by id
 };
+// Which concerts: all; those with a show that has not begun; those of which each has, also what was cancelled
+// before. One without shows is among all alone.
+enum class When { kAll, kUpcoming, kPast };
 struct ConcertPage {
-  std::vector<ConcertView> concerts;  // by id
+  std::vector<ConcertView> concerts;  // by id; past ones by when their last show began, the latest first
   bool more = false;
 };
 struct SeatMapView {
@@ -119,7 +122,10 @@ class SeatService {
   // and can't be looked for).
   // Drafts are for operators, and so are those that were cancelled as such: without `drafts`, they are not
   // found, nor is a concert that has no other shows, or none at all.
-  [[nodiscard]] ConcertPage ListConcerts(size_t limit, int64_t after_id, bool drafts = false) const;
+  // Those behind the concert `after_id` are listed, or with 0 the first. Those to come cost a look at the
+  // shows to come, and past ones at the shows between: a page of either costs no more with each year.
+  [[nodiscard]] ConcertPage ListConcerts(size_t limit, int64_t after_id, bool drafts = false,
+                                         When when = When::kAll) const;
   [[nodiscard]] Result<ConcertView> GetConcert(int64_t id, bool drafts = false);
   [[nodiscard]] Result<ShowView> GetShow(int64_t id, bool drafts = false);
   // `layout_version`: of the layout that the caller has.
@@ -238,6 +244,16 @@ class SeatService {
   void ForgetLocked(int64_t show_id);
   // With all its shows, and no look at those of other concerts.
   [[nodiscard]] ConcertView ViewLocked(const Concert& concert) const;
+  // Takes out what operators alone may know of. False: nothing is left, and so the concert is theirs, too.
+  static bool LeaveToBuyers(ConcertView& view);
+  // Of ListConcerts; `add` says whether there may be more.
+  using AddConcert = std::function<bool(const Concert&)>;
+  void AddUpcomingLocked(int64_t after_id, bool drafts, Timestamp now, const AddConcert& add) const;
+  void AddPastLocked(int64_t after_id, bool drafts, Timestamp now, const AddConcert& add) const;
+  // The last of a concert's shows that begin by then. Without `drafts`, of those that buyers know of.
+  using ShowStart = std::pair<Timestamp, int64_t>;  // when a show begins, and which
+  [[nodiscard]] std::optional<ShowStart> LastStartLocked(int64_t concert_id, bool drafts,
+                                                         Timestamp until) const;
   // The seats of a command that names an area instead.
   static std::optional<Outcome> FillArea(const Entry& entry, const std::optional<Area>& area,
                                          std::vector<SeatNo>& seats);
@@ -247,7 +263,8 @@ class SeatService {
   Result<std::optional<int64_t>> Repeated(const Operation& operation);
   // The same after `failure` to make it, which is returned where it has another cause.
   Result<int64_t> MadeMeanwhile(const Operation& operation, const Error& failure);
-  Result<void> LoadSeats(SeatMap& map, int64_t show_id);
+  // Applies all seats that are stored to the show's map.
+  Result<void> LoadSeats(const Entry& entry);
 
   Stores stores_;
   const Clock& clock_;
@@ -268,8 +285,10 @@ class SeatService {
   std::map<int64_t, Concert> concerts_;
   std::map<int64_t, Entry> shows_;
   std::set<std::pair<int64_t, int64_t>> shows_by_concert_;  // (concert, show), of all in shows_
+  std::set<ShowStart> shows_by_start_;                      // of all in shows_, too
 
   // Of the executor's thread.
+  std::set<int64_t> doubted_;  // shows that were otherwise than they were decided by; until the next decision
   Timestamp next_forgetting_{};
   SagaId forgotten_up_to_;
   obs::Counter& forgotten_;

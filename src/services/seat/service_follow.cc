@@ -5,12 +5,13 @@
 #include <utility>
 #include <vector>
 
+#include "base/mutant.h"
 #include "services/seat/service.h"
 
 namespace boxoffice::seat {
 namespace {
 
-constexpr size_t kLoadPage = 10'000;
+constexpr SeatNo kLoadPage = 10'000;
 
 // Anybody's queries look at the store so often, and may have saved up, or owe, so much of that.
 constexpr milliseconds kLookEvery{50};
@@ -100,6 +101,7 @@ Result<bool> SeatService::LearnSince(NewsPlace& place) {
     for (Concert& concert : news.concerts) concerts_.insert_or_assign(concert.id, std::move(concert));
   }
   for (StoredShow& stored : news.shows) BOXOFFICE_TRY(Learn(std::move(stored)));
+  if (MUTANT("seat_map_ignores_news")) return true;
   const std::shared_lock lock(catalogue_mutex_);
   for (const SeatRow& row : news.seats) {
     if (const auto found = shows_.find(row.key.show_id); found != shows_.end()) found->second.map->Apply(row);
@@ -119,21 +121,19 @@ Result<void> SeatService::Learn(StoredShow stored) {
 Result<void> SeatService::LearnAnew(StoredShow stored) {
   const std::optional<Entry> known = FindSame(stored.show);
   if (!known) return LearnNew(std::move(stored));
-  const int64_t id = stored.show.id;
   LearnTerms(*known, std::move(stored.show));
   // One that is set meanwhile is news, and learned by the next look.
   known->map->SetMarks(stored.marks);
   known->map->ForgetVersions();
-  BOXOFFICE_TRY(LoadSeats(*known->map, id));
+  BOXOFFICE_TRY(LoadSeats(*known));
   known->map->FreeUnstored();
   return {};
 }
 
 Result<void> SeatService::LearnNew(StoredShow stored) {
-  const int64_t id = stored.show.id;
   Entry entry = MakeEntry(std::move(stored.show));
   entry.map->SetMarks(stored.marks);
-  BOXOFFICE_TRY(LoadSeats(*entry.map, id));
+  BOXOFFICE_TRY(LoadSeats(entry));
   const std::unique_lock lock(catalogue_mutex_);
   AddLocked(std::move(entry));
   return {};
@@ -194,14 +194,19 @@ Result<void> SeatService::ReadAnew(NewsPlace& place) {
   }
 }
 
-Result<void> SeatService::LoadSeats(SeatMap& map, int64_t show_id) {
-  SeatNo after = 0;
-  while (true) {
-    BOXOFFICE_ASSIGN(const std::vector<SeatRow> rows, stores_.news->StoredSeats(show_id, after, kLoadPage));
-    for (const SeatRow& row : rows) map.Apply(row);
-    if (rows.size() < kLoadPage) return {};
-    after = rows.back().key.seat_no;
+Result<void> SeatService::LoadSeats(const Entry& entry) {
+  const auto& [show, map] = entry;
+  for (SeatNo after = 0; after < show->layout->capacity(); after += kLoadPage) {
+    BOXOFFICE_ASSIGN(std::vector<SeatGroup> groups,
+                     stores_.news->StoredSeats(show->id, after, after + kLoadPage));
+    for (SeatGroup& group : groups) {
+      for (const SeatNo seat_no : group.seats) {
+        group.row.key.seat_no = seat_no;
+        map->Apply(group.row);
+      }
+    }
   }
+  return {};
 }
 
 }  // namespace boxoffice::seat

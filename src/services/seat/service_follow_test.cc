@@ -1,5 +1,6 @@
 // How the store is looked at for what is not known in memory, or was made by another replica first, and read
 // anew, by a clock that stands still.
+#include <algorithm>
 #include <future>
 #include <memory>
 #include <utility>
@@ -101,6 +102,50 @@ TEST_F(LastingLookTest, NothingIsHeldOrSoldOfAShowThatWasCancelledMeanwhile) {
   Answer();
 }
 
+// Of a hall whose last seat this replica sells while it has not heard that another one has freed the first
+// four.
+class FreedElsewhereTest : public SeatServiceTest {
+ protected:
+  FreedElsewhereTest() {
+    Run(HoldOf(1, {1, 2, 3, 4}));
+    Run(HoldOf(2, {5, 6, 7}));
+    Run(HoldOf(3, {8}));
+    Run(ConfirmOf(1, {1, 2, 3, 4}));
+    Run(ConfirmOf(2, {5, 6, 7}));
+    EXPECT_TRUE(other_.Start().has_value());
+    RunAt(other_, ReleaseOf(1));
+  }
+  void Tell() {
+    for (SeatNo seat_no = 1; seat_no <= 4; ++seat_no)
+      memory_.news.seats.push_back(memory_.seats[{1, seat_no}]);
+  }
+  int64_t CountSellOuts() { return std::ranges::count(memory_.events, Event::Kind::kSoldOut, &Event::kind); }
+
+  SeatService other_{StoresOf(memory_), clock_, metrics_, {}, {}};
+};
+
+TEST_F(FreedElsewhereTest, ItIsNotToldToBeSoldOutAndIsOnceItIs) {
+  Tell();
+  EXPECT_EQ(Run(ConfirmOf(3, {8})).kind, Outcome::Kind::kDone);
+  EXPECT_EQ(service_->GetShow(1)->counts.sold, 4U) << "it has looked";
+  EXPECT_FALSE(service_->GetShow(1)->marks.sold_out_at.has_value());
+  EXPECT_EQ(CountSellOuts(), 0);
+  Run(HoldOf(4, {1, 2, 3, 4}));
+  Run(ConfirmOf(4, {1, 2, 3, 4}));
+  EXPECT_EQ(memory_.marks.sold_out_at, clock_.Now());
+  EXPECT_EQ(CountSellOuts(), 1);
+}
+
+TEST_F(FreedElsewhereTest, WhileTheStoreTellsNothingTheLastSeatIsSoldAllTheSame) {
+  memory_.fail_news = Error{Code::kUnavailable, "database_unavailable", "gone"};
+  EXPECT_EQ(Run(ConfirmOf(3, {8})).kind, Outcome::Kind::kDone);
+  service_->Sweep();
+  service_->Stop();
+  EXPECT_EQ(service_->GetShow(1)->counts.sold, 8U) << "it has not heard";
+  EXPECT_FALSE(memory_.marks.sold_out_at.has_value());
+  EXPECT_EQ(CountSellOuts(), 0);
+}
+
 // What is known of its prices and terms may be from before they were changed and it was published.
 TEST_F(SeatServiceTest, ADraftThatAnotherReplicaHasPublishedIsNotSoldBeforeThatIsHeardOf) {
   StoredShow& stored = memory_.catalogue.shows[0];
@@ -153,6 +198,16 @@ TEST_F(SeatServiceTest, AfterALookThatFailedQueriesAskTheStoreNoMoreUntilItIsFol
   memory_.fail_news.reset();
   ASSERT_TRUE(service_->Follow().has_value());
   EXPECT_EQ(service_->GetShow(99).error().reason, "show_not_found");
+}
+
+// More than are read at once.
+TEST_F(SeatServiceTest, AStartReadsEverySeatOfALargeShow) {
+  memory_.catalogue.shows[0].show.layout = MakeHall({10'000, 10'000, 5'000});
+  for (const SeatNo seat_no : {1U, 10'000U, 10'001U, 20'000U, 20'001U, 25'000U}) {
+    memory_.seats[{1, seat_no}] = {.key = {1, seat_no}, .state = SeatState::kSold, .version = 1};
+  }
+  StartService();
+  EXPECT_EQ(service_->GetShow(1)->counts.sold, 6U);
 }
 
 TEST_F(SeatServiceTest, NeitherQueriesNorCommandsReadAllAnewThemselves) {

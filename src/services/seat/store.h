@@ -23,7 +23,7 @@ struct Saved {
   std::vector<SagaId> moved_sagas;
   std::vector<BuyerKey> moved_buyers;
   std::vector<SeatKey> moved_seats;
-  std::vector<int64_t> moved_shows;  // whose marks had been set meanwhile
+  std::vector<int64_t> moved_shows;  // whose marks had been set meanwhile, or that are not sold out at all
 
   [[nodiscard]] bool done() const {
     return moved_sagas.empty() && moved_buyers.empty() && moved_seats.empty() && moved_shows.empty();
@@ -80,6 +80,12 @@ struct Forgotten {
   SagaId last;  // that was looked at
 };
 
+// Seats of a show whose rows are alike in all that a map knows of them.
+struct SeatGroup {
+  SeatRow row;  // of each: state, version, channel and, if it is held, deadline; it says nothing else
+  std::vector<SeatNo> seats;
+};
+
 struct CountedShow {
   int64_t show_id = 0;
   SeatCounts counts;
@@ -94,7 +100,8 @@ class Store {
   // sorted; what is not stored comes as a new row of version 0. Shows come as ShowRow, those that there are.
   [[nodiscard]] virtual Result<Rows> Load(const Keys& keys) = 0;
   // Saves all in one transaction, durably, each row with the next version; or, if any row or mark has moved,
-  // nothing.
+  // nothing. That a show is sold out is marked only if every seat of it is by then sold, blocked, or free and
+  // kept for a channel: who has decided so may not know what another replica has freed.
   // Errors: event_too_large.
   [[nodiscard]] virtual Result<Saved> Save(const Changes& changes) = 0;
   // Looks at up to `limit` records of sagas made before `before`, in the order of their making from after
@@ -108,9 +115,10 @@ class Store {
   // Up to `limit` seats of a show that have an owner, by seat_no, after `after`; also lapsed holds.
   [[nodiscard]] virtual Result<std::vector<SeatRow>> OwnedSeats(int64_t show_id, SeatNo after,
                                                                 size_t limit) = 0;
-  // Like OwnedSeats, with those that were freed or are blocked.
-  [[nodiscard]] virtual Result<std::vector<SeatRow>> StoredSeats(int64_t show_id, SeatNo after,
-                                                                 size_t limit) = 0;
+  // Of the seats above `after` and up to `up_to` all that have a row, also those that were freed or are
+  // blocked; each in one group, in no order. Those that are alike may come in several.
+  [[nodiscard]] virtual Result<std::vector<SeatGroup>> StoredSeats(int64_t show_id, SeatNo after,
+                                                                   SeatNo up_to) = 0;
   // What other replicas have saved since `since`; the first place of all is a default one, and gets no news,
   // but the place before which everything is in the rows that are read from now on. Nothing is missed, also
   // not what is committed late. Of a database that one process has, there is none. For one caller a database.

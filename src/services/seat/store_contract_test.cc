@@ -2,15 +2,11 @@
 #include <memory>
 #include <string>
 
-#include <gmock/gmock.h>
-
 #include "platform/sql/postgres_for_test.h"
 #include "platform/sql/sqlite.h"
+#include "services/seat/store_for_test.h"
 #include "services/seat/store_postgres.h"
 #include "services/seat/store_sqlite.h"
-#include "services/seat/testing_hall.h"
-#include "services/seat/testing_store.h"
-#include "testing/postgres_server.h"
 #include "testing/temp_dir.h"
 
 namespace boxoffice::seat {
@@ -18,18 +14,10 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::Pair;
 using ::testing::SizeIs;
 using namespace std::chrono_literals;
 
-constexpr Timestamp kNow = FromUnixMs(1'800'000'000'000);
-
-// A kind of store: opens connections to one database of its own.
-class Database {
- public:
-  virtual ~Database() = default;
-  virtual std::unique_ptr<Store> Open() = 0;
-  virtual int64_t CountEvents() = 0;
-};
 class SqliteDatabase final : public Database {
  public:
   std::unique_ptr<Store> Open() override {
@@ -71,64 +59,6 @@ class PostgresDatabase final : public Database {
   const std::string url_ = testbed::PostgresServer::Shared().NewDatabase();
   SeededRandom random_{1};
   std::vector<std::unique_ptr<sql::pg::ServerClock>> clocks_;  // of the stores
-};
-
-struct MakeDatabase {
-  std::unique_ptr<Database> (*make)();
-  bool needs_postgres = false;
-};
-
-class StoreContractTest : public ::testing::TestWithParam<MakeDatabase> {
- protected:
-  void SetUp() override {
-    if (GetParam().needs_postgres) BOXOFFICE_NEED_POSTGRES();
-    database_ = GetParam().make();
-    store_ = database_->Open();
-  }
-  static SagaId Saga(uint64_t n) { return SagaId(NumberedUuid(1, n)); }
-  static ReservationId Reservation(uint64_t n) { return ReservationId(NumberedUuid(2, n)); }
-  static SeatRow Held(SeatNo seat_no, int64_t version = 0) {
-    SeatRow row;
-    row.key = {1, seat_no};
-    row.state = SeatState::kHeld;
-    row.reservation = Reservation(seat_no);
-    row.user_id = "ann";
-    row.hold_expires_at = kNow + 5min;
-    row.held_since = kNow;
-    row.price = 4'000'000'000;
-    row.version = version;
-    return row;
-  }
-  static Event HeldEvent(SeatNo seat_no) {
-    return {Event::Kind::kHeld, Reservation(seat_no), 1, {seat_no}, kNow + 5min, {}, kNow, ""};
-  }
-  Saved Save(const Changes& changes) {
-    auto saved = store_->Save(changes);
-    EXPECT_TRUE(saved.has_value()) << saved.error().detail;
-    return saved.value_or(Saved{});
-  }
-  Rows Load(const Keys& keys) {
-    auto rows = store_->Load(keys);
-    EXPECT_TRUE(rows.has_value());
-    return rows.value_or(Rows{});
-  }
-  int64_t MakeShow(const std::string& key = "s") {
-    const auto concert = store_->CreateConcert({key + "-concert", "f", 0}, {0, "Title", "Artist", "Venue"});
-    EXPECT_TRUE(concert.has_value());
-    Show show;
-    show.concert_id = *concert;
-    show.starts_at = kNow + 24h;
-    show.currency = *Currency::Parse("KRW");
-    show.terms.on_sale_at = kNow;
-    show.terms.sale_ends_at = kNow + 23h;
-    show.layout = MakeHall({2, 3});
-    const auto id = store_->CreateShow({key, "f", 0}, show);
-    EXPECT_TRUE(id.has_value());
-    return id.value_or(0);
-  }
-
-  std::unique_ptr<Database> database_;
-  std::unique_ptr<Store> store_;
 };
 
 TEST_P(StoreContractTest, WhatIsNotStoredIsLoadedAsANewRow) {
@@ -206,14 +136,9 @@ TEST_P(StoreContractTest, OldTombstonesOfHoldsAreForgottenAndNothingElse) {
 }
 
 TEST_P(StoreContractTest, AFreedSeatLosesItsOwner) {
-  Changes changes;
-  changes.seats = {Held(1)};
-  EXPECT_TRUE(Save(changes).done());
-  SeatRow freed;
-  freed.key = {1, 1};
-  freed.version = 1;
-  changes.seats = {freed};
-  EXPECT_TRUE(Save(changes).done());
+  EXPECT_TRUE(Save({.seats = {Held(1)}}).done());
+  SeatRow freed{.key = {1, 1}, .version = 1};
+  EXPECT_TRUE(Save({.seats = {freed}}).done());
   freed.version = 2;
   EXPECT_EQ(Load({{}, {}, {{1, 1}}}).seats[0], freed);
 }
@@ -243,18 +168,13 @@ TEST_P(StoreContractTest, ARowThatHasMovedIsNamedAndNothingIsSaved) {
 }
 
 TEST_P(StoreContractTest, EventsAreSavedWithTheRows) {
-  Changes changes;
-  changes.seats = {Held(1)};
-  changes.events = {HeldEvent(1), HeldEvent(1)};
-  EXPECT_TRUE(Save(changes).done());
+  EXPECT_TRUE(Save({.seats = {Held(1)}, .events = {HeldEvent(1), HeldEvent(1)}}).done());
   EXPECT_EQ(database_->CountEvents(), 2);
 }
 
 TEST_P(StoreContractTest, AnotherConnectionSeesWhatWasSaved) {
   const auto other = database_->Open();
-  Changes changes;
-  changes.seats = {Held(1)};
-  EXPECT_TRUE(Save(changes).done());
+  EXPECT_TRUE(Save({.seats = {Held(1)}}).done());
   EXPECT_EQ(other->Load({{}, {}, {{1, 1}}})->seats[0].version, 1);
 }
 
@@ -342,9 +262,7 @@ TEST_P(StoreContractTest, OwnedSeatsComeInPagesByNumber) {
   SeatRow elsewhere = Held(3);
   elsewhere.key.show_id = 2;
   changes.seats.push_back(elsewhere);
-  SeatRow free;
-  free.key = {2, 4};
-  changes.seats.push_back(free);
+  changes.seats.push_back({.key = {2, 4}});
   EXPECT_TRUE(Save(changes).done());
   const auto page = store_->OwnedSeats(1, 0, 2);
   ASSERT_TRUE(page.has_value());
@@ -376,38 +294,32 @@ TEST_P(StoreContractTest, CountsComeFromTheRowsAndLapsedHoldsAreFree) {
   EXPECT_EQ((*all)[1].counts, (SeatCounts{5, 0, 0}));
 }
 
-TEST_P(StoreContractTest, AMarkThatWasSetMeanwhileIsNamedAndNothingIsSaved) {
-  const int64_t id = MakeShow();
-  Changes first;
-  first.shows = {{id, {kNow, std::nullopt}, {}}};
-  EXPECT_TRUE(Save(first).done());
-  Changes second;
-  second.seats = {Held(1)};
-  second.shows = {{id, {kNow + 1s, kNow + 1s}, {}}};
-  second.events = {HeldEvent(1)};
-  EXPECT_THAT(Save(second).moved_shows, ElementsAre(id));
-  EXPECT_EQ(Load({{}, {}, {{1, 1}}}).seats[0].version, 0);
-  EXPECT_EQ(database_->CountEvents(), 0);
-  second.shows[0].before = {kNow, std::nullopt};
-  EXPECT_TRUE(Save(second).done());
-  EXPECT_EQ(CatalogueOf(*store_).shows[0].marks, (ShowMarks{kNow + 1s, kNow + 1s}));
-  EXPECT_EQ(Load({.shows = {id}}).show_rows.at(0).marks, (ShowMarks{kNow + 1s, kNow + 1s}));
+TEST_P(StoreContractTest, StoredSeatsSayWhatAMapNeedsAlsoThoseThatWereFreed) {
+  std::vector<SeatRow> seats = {Held(1), Held(2), Held(3), Held(5)};
+  seats[2].state = SeatState::kSold;
+  EXPECT_TRUE(Save({.seats = seats}).done());
+  EXPECT_TRUE(Save({.seats = {{.key = {1, 2}, .version = 1}}}).done());
+  const SeatRow freed{.key = {1}, .version = 2};
+  const SeatRow sold{.key = {1}, .state = SeatState::kSold, .version = 1};
+  SeatRow held = sold;
+  held.state = SeatState::kHeld;
+  held.hold_expires_at = seats[0].hold_expires_at;
+  EXPECT_THAT(StoredOf(*store_, 1, 0, 3), ElementsAre(Pair(1, held), Pair(2, freed), Pair(3, sold)));
+  EXPECT_THAT(StoredOf(*store_, 1, 3, 5), ElementsAre(Pair(5, held)));
+  EXPECT_THAT(StoredOf(*store_, 2), IsEmpty());
 }
 
-TEST_P(StoreContractTest, StoredSeatsAreAlsoThoseThatWereFreed) {
-  Changes changes;
-  changes.seats = {Held(1), Held(2), Held(5)};
-  EXPECT_TRUE(Save(changes).done());
-  SeatRow freed;
-  freed.key = {1, 2};
-  freed.version = 1;
-  changes.seats = {freed};
-  EXPECT_TRUE(Save(changes).done());
-  const auto page = store_->StoredSeats(1, 0, 2);
-  ASSERT_THAT(*page, SizeIs(2));
-  freed.version = 2;
-  EXPECT_EQ((*page)[1], freed);
-  EXPECT_THAT(*store_->StoredSeats(1, 2, 2), SizeIs(1));
+TEST_P(StoreContractTest, StoredSeatsThatAreAlikeComeTogetherWhoeverHasThem) {
+  std::vector<SeatRow> sold;
+  for (SeatNo seat_no = 1; seat_no <= 50; ++seat_no) {
+    SeatRow& row = sold.emplace_back(Held(seat_no));
+    row.state = SeatState::kSold;
+    row.hold_expires_at += seat_no * 1ms;
+  }
+  EXPECT_TRUE(Save({.seats = sold}).done());
+  const auto groups = store_->StoredSeats(1, 0, 50);
+  ASSERT_THAT(*groups, SizeIs(1));
+  EXPECT_THAT((*groups)[0].seats, SizeIs(50));
 }
 
 TEST_P(StoreContractTest, TheFirstNewsIsAPlaceAndNothingElse) {
@@ -512,7 +424,7 @@ TEST_P(StoreContractTest, BlockedSeatsAreCountedApartAndOwnedByNobody) {
   changes.blocks = {{1, {2}, false, "camera", "op", kNow}};
   EXPECT_TRUE(Save(changes).done());
   EXPECT_THAT(*store_->OwnedSeats(1, 0, 10), SizeIs(1));
-  EXPECT_THAT(*store_->StoredSeats(1, 0, 10), SizeIs(2));
+  EXPECT_THAT(StoredOf(*store_, 1), SizeIs(2));
   EXPECT_EQ((*store_->CountSeats(1, kNow))[0].counts, (SeatCounts{3, 1, 0, 1}));
   blocked.version = 1;
   EXPECT_EQ(Load({{}, {}, {{1, 2}}}).seats[0], blocked);
@@ -541,10 +453,9 @@ TEST_P(StoreContractTest, KeptSeatsAreCountedApartUntilTheirTime) {
   EXPECT_EQ((*store_->CountSeats(id, kNow))[0].counts, (SeatCounts{1, 1, 0, 3, 3}));
   EXPECT_EQ((*store_->CountSeats(id, kNow + 1h))[0].counts, (SeatCounts{2, 0, 0, 3, 3}))
       << "4 has lapsed, 2 is everybody's";
-  const auto stored = store_->StoredSeats(id, 0, 10);
-  ASSERT_THAT(*stored, SizeIs(4));
   until.version = 1;
-  EXPECT_EQ((*stored)[1], until);
+  until.key.seat_no = 0;
+  EXPECT_EQ(StoredOf(*store_, id).at(2), until);
   EXPECT_EQ((*store_->OwnedSeats(id, 0, 10))[0].channel, "fanclub");
   note.id = (*store_->LoadBlocks(id, 0, 1))[0].id;
   EXPECT_THAT(*store_->LoadBlocks(id, 0, 1), ElementsAre(note));

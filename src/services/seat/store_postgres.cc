@@ -149,12 +149,8 @@ class PostgresStore final : public Store {
   Result<std::optional<StoredShow>> LoadShowAfter(int64_t id) override;
   Result<News> LoadNews(const NewsPlace& since, std::span<const KnownLayout> known) override;
 
-  Result<std::vector<SeatRow>> OwnedSeats(int64_t show_id, SeatNo after, size_t limit) override {
-    return ReadSeats(kOwnedSeats, show_id, after, limit);
-  }
-  Result<std::vector<SeatRow>> StoredSeats(int64_t show_id, SeatNo after, size_t limit) override {
-    return ReadSeats(kStoredSeats, show_id, after, limit);
-  }
+  Result<std::vector<SeatRow>> OwnedSeats(int64_t show_id, SeatNo after, size_t limit) override;
+  Result<std::vector<SeatGroup>> StoredSeats(int64_t show_id, SeatNo after, SeatNo up_to) override;
   Result<std::vector<CountedShow>> CountSeats(int64_t show_id, Timestamp now) override;
   Result<std::vector<BlockNote>> LoadBlocks(int64_t show_id, int64_t before_id, size_t limit) override;
   Result<bool> SavePrices(int64_t show_id, const Layout& layout, std::span<const PriceNote> notes) override;
@@ -166,13 +162,6 @@ class PostgresStore final : public Store {
   Result<bool> UpdateTerms(int64_t show_id, const ShowTerms& before, const ShowTerms& after) override;
 
  private:
-  Result<std::vector<SeatRow>> ReadSeats(std::string_view sql, int64_t show_id, SeatNo after, size_t limit) {
-    BOXOFFICE_ASSIGN(const sql::pg::Rows found, ReadOne(*connection_, sql, show_id, after, limit));
-    std::vector<SeatRow> rows;
-    rows.reserve(found.size());
-    for (const DbRow row : found) rows.push_back(SeatAt(row));
-    return rows;
-  }
   void Tell(const Changes& changes, Batch& batch) const;
   void ForgetOldNews(const NewsPlace& place);
   Result<std::string> History();
@@ -193,7 +182,9 @@ size_t AddSeatKeys(const std::vector<SeatKey>& seats, Batch& batch) {
   return batch.Add(kLoadSeats, Column(seats, &SeatKey::show_id), Column(seats, &SeatKey::seat_no));
 }
 
-// A list may be stored anew between the statements: then what is decided on it is refused when it is saved.
+// A list or a record may be stored anew between the statements: then what is decided on it is refused when it
+// is saved, as who takes seats saves both. Records come before the seats: whoever comes as the copy of a hold
+// is done finds that one's seats, and not a record of seats that are not its.
 Result<Rows> PostgresStore::Load(const Keys& keys) {
   Batch batch;
   batch.Add(kLoadSagas, Column(keys.sagas));
@@ -357,6 +348,22 @@ Result<std::optional<StoredShow>> PostgresStore::LoadShowAfter(int64_t id) {
   BOXOFFICE_ASSIGN(StoredShow stored, ShowWithLayoutAt(found[0]));
   if (!stored.show.layout) return Fail(Code::kInternal, "layout_corrupt", "a show has no layout");
   return stored;
+}
+
+Result<std::vector<SeatRow>> PostgresStore::OwnedSeats(int64_t show_id, SeatNo after, size_t limit) {
+  BOXOFFICE_ASSIGN(const sql::pg::Rows found, ReadOne(*connection_, kOwnedSeats, show_id, after, limit));
+  std::vector<SeatRow> rows;
+  rows.reserve(found.size());
+  for (const DbRow row : found) rows.push_back(SeatAt(row));
+  return rows;
+}
+
+Result<std::vector<SeatGroup>> PostgresStore::StoredSeats(int64_t show_id, SeatNo after, SeatNo up_to) {
+  BOXOFFICE_ASSIGN(const sql::pg::Rows found, ReadOne(*connection_, kStoredSeats, show_id, after, up_to));
+  std::vector<SeatGroup> groups;
+  groups.reserve(found.size());
+  for (const DbRow row : found) groups.push_back({MappedSeatAt(show_id, row), FromList(row.Text(5))});
+  return groups;
 }
 
 Result<News> PostgresStore::LoadNews(const NewsPlace& since, std::span<const KnownLayout> known) {

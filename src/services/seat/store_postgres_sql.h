@@ -68,13 +68,17 @@ constexpr std::string_view kUpdateSeats =
     "channel_until_ms = i.channel_until_ms FROM (SELECT " BOXOFFICE_SEAT_ARRAYS
     ") i WHERE s.show_id = i.show_id AND s.seat_no = i.seat_no AND s.version = i.version "
     "RETURNING s.show_id, s.seat_no";
-// The marks that were seen close the race between two replicas that each sell a first or a last seat.
+// The marks that were seen close the race between two replicas that each sell a first or a last seat. The
+// rows are counted once a sell-out: a replica that has not heard of a release may take a show for sold out.
 constexpr std::string_view kSaveMarks =
     "UPDATE show SET first_sold_at_ms = i.first_sold, sold_out_at_ms = i.sold_out "
     "FROM (SELECT unnest($1) AS show_id, unnest($2) AS first_sold, unnest($3) AS sold_out, "
     "unnest($4) AS first_sold_before, unnest($5) AS sold_out_before) i WHERE show.id = i.show_id "
     "AND show.first_sold_at_ms = i.first_sold_before AND show.sold_out_at_ms = i.sold_out_before "
-    "RETURNING show.id";
+    "AND (i.sold_out = i.sold_out_before OR show.capacity = (SELECT count(*) FROM seat "
+    "WHERE seat.show_id = i.show_id AND (state IN (2, 3) OR (channel <> '' "
+    "AND (channel_until_ms = 0 OR channel_until_ms > i.sold_out) "
+    "AND (state = 0 OR (state = 1 AND hold_expires_at_ms <= i.sold_out)))))) RETURNING show.id";
 constexpr std::string_view kTell =
     "INSERT INTO change(source, show_id, seats) SELECT $1, show_id, seats::bigint[] "
     "FROM (SELECT unnest($2) AS show_id, unnest($3) AS seats) i";
@@ -92,9 +96,12 @@ constexpr std::string_view kLoadShowAfter =
 constexpr std::string_view kOwnedSeats =
     "SELECT " BOXOFFICE_SEAT_COLUMNS
     " FROM seat WHERE show_id = $1 AND seat_no > $2 AND state IN (1, 2) ORDER BY seat_no LIMIT $3";
+// Nearly all of a show that was sold are alike, and a start reads every seat that ever was: a row for each
+// would cost it twice as much.
 constexpr std::string_view kStoredSeats =
-    "SELECT " BOXOFFICE_SEAT_COLUMNS
-    " FROM seat WHERE show_id = $1 AND seat_no > $2 ORDER BY seat_no LIMIT $3";
+    "SELECT state, version, CASE WHEN state = 1 THEN hold_expires_at_ms ELSE 0 END, channel, "
+    "channel_until_ms, array_to_string(array_agg(seat_no), ',') FROM seat WHERE show_id = $1 "
+    "AND seat_no > $2 AND seat_no <= $3 GROUP BY 1, 2, 3, 4, 5";
 constexpr std::string_view kCountSeats =
     "SELECT s.id, s.capacity, count(*) FILTER (WHERE seat.state = 1 AND seat.hold_expires_at_ms > $2), "
     "count(*) FILTER (WHERE seat.state = 2), count(*) FILTER (WHERE seat.state = 3), "

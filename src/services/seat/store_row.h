@@ -51,6 +51,19 @@ template <typename Row>
   return {row.Int(0), static_cast<ShowPhase>(row.Int(1)), {Time(row.Int(2)), Time(row.Int(3))}};
 }
 
+// What a map knows of a seat, of its state, version, deadline (0: it is not held), channel and until when.
+template <typename Row>
+[[nodiscard]] SeatRow MappedSeatAt(int64_t show_id, const Row& row) {
+  SeatRow seat;
+  seat.key.show_id = show_id;
+  seat.state = static_cast<SeatState>(row.Int(0));
+  seat.version = row.Int(1);
+  seat.hold_expires_at = FromUnixMs(row.Int(2));
+  seat.channel = row.Text(3);
+  seat.channel_until = FromUnixMs(row.Int(4));
+  return seat;
+}
+
 // From its three columns, of which `body` is the first. Errors: layout_corrupt (kInternal).
 template <typename Row>
 [[nodiscard]] Result<Layout> LayoutAt(const Row& row, int body) {

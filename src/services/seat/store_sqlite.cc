@@ -30,7 +30,7 @@ class SqliteStore final : public Store {
   Result<std::vector<Concert>> LoadConcerts() override;
   Result<std::optional<StoredShow>> LoadShowAfter(int64_t id) override;
   Result<std::vector<SeatRow>> OwnedSeats(int64_t show_id, SeatNo after, size_t limit) override;
-  Result<std::vector<SeatRow>> StoredSeats(int64_t show_id, SeatNo after, size_t limit) override;
+  Result<std::vector<SeatGroup>> StoredSeats(int64_t show_id, SeatNo after, SeatNo up_to) override;
   // A file belongs to one process, and that has made whatever has changed.
   Result<News> LoadNews(const NewsPlace&, std::span<const KnownLayout>) override { return News{}; }
   Result<std::vector<CountedShow>> CountSeats(int64_t show_id, Timestamp now) override;
@@ -55,8 +55,6 @@ class SqliteStore final : public Store {
   Result<bool> SaveMarks(const MarkedShow& show);
   Result<void> SaveBlock(const BlockNote& note);
   Result<void> SavePriceNote(const PriceNote& note);
-  static Result<std::vector<SeatRow>> ReadSeats(sql::Statement& select, int64_t show_id, SeatNo after,
-                                                size_t limit);
   Result<void> RecordOperation(const Operation& operation, int64_t result_id);
   Result<Layout> LoadLayout(int64_t show_id);
 
@@ -98,14 +96,18 @@ class SqliteStore final : public Store {
       "version = excluded.version WHERE version = ?8");
   sql::Statement save_marks_ = database_.Prepare(
       "UPDATE show SET first_sold_at_ms = ?2, sold_out_at_ms = ?3 WHERE id = ?1 "
-      "AND first_sold_at_ms = ?4 AND sold_out_at_ms = ?5");
+      "AND first_sold_at_ms = ?4 AND sold_out_at_ms = ?5 AND (?3 = ?5 OR capacity = (SELECT count(*) "
+      "FROM seat WHERE show_id = ?1 AND (state IN (2, 3) OR (channel <> '' "
+      "AND (channel_until_ms = 0 OR channel_until_ms > ?3) "
+      "AND (state = 0 OR (state = 1 AND hold_expires_at_ms <= ?3))))))");
   sql::Statement owned_seats_ = database_.Prepare(
       "SELECT state, reservation_id, user_id, hold_expires_at_ms, held_since_ms, version, price, channel, "
       "channel_until_ms, seat_no FROM seat WHERE show_id = ?1 AND seat_no > ?2 AND state IN (1, 2) ORDER BY "
       "seat_no LIMIT ?3");
   sql::Statement stored_seats_ = database_.Prepare(
-      "SELECT state, reservation_id, user_id, hold_expires_at_ms, held_since_ms, version, price, channel, "
-      "channel_until_ms, seat_no FROM seat WHERE show_id = ?1 AND seat_no > ?2 ORDER BY seat_no LIMIT ?3");
+      "SELECT state, version, CASE WHEN state = 1 THEN hold_expires_at_ms ELSE 0 END, channel, "
+      "channel_until_ms, seat_no FROM seat WHERE show_id = ?1 AND seat_no > ?2 AND seat_no <= ?3 "
+      "ORDER BY seat_no");
 };
 
 SeatRow ReadSeat(const sql::Statement& row, const SeatKey& key) {
@@ -385,21 +387,25 @@ Result<std::optional<StoredShow>> SqliteStore::LoadShowAfter(int64_t id) {
 }
 
 Result<std::vector<SeatRow>> SqliteStore::OwnedSeats(int64_t show_id, SeatNo after, size_t limit) {
-  return ReadSeats(owned_seats_, show_id, after, limit);
-}
-
-Result<std::vector<SeatRow>> SqliteStore::StoredSeats(int64_t show_id, SeatNo after, size_t limit) {
-  return ReadSeats(stored_seats_, show_id, after, limit);
-}
-
-Result<std::vector<SeatRow>> SqliteStore::ReadSeats(sql::Statement& select, int64_t show_id, SeatNo after,
-                                                    size_t limit) {
   std::vector<SeatRow> rows;
-  select.Bind(show_id, after, limit);
+  owned_seats_.Bind(show_id, after, limit);
   while (true) {
-    BOXOFFICE_ASSIGN(const bool more, select.Step());
+    BOXOFFICE_ASSIGN(const bool more, owned_seats_.Step());
     if (!more) return rows;
-    rows.push_back(ReadSeat(select, {show_id, static_cast<SeatNo>(select.Int(9))}));
+    rows.push_back(ReadSeat(owned_seats_, {show_id, static_cast<SeatNo>(owned_seats_.Int(9))}));
+  }
+}
+
+// A seat joins the one before it if they are alike: there are few others between those that were sold.
+Result<std::vector<SeatGroup>> SqliteStore::StoredSeats(int64_t show_id, SeatNo after, SeatNo up_to) {
+  std::vector<SeatGroup> groups;
+  stored_seats_.Bind(show_id, after, up_to);
+  while (true) {
+    BOXOFFICE_ASSIGN(const bool more, stored_seats_.Step());
+    if (!more) return groups;
+    SeatRow row = MappedSeatAt(show_id, stored_seats_);
+    if (groups.empty() || groups.back().row != row) groups.push_back({std::move(row), {}});
+    groups.back().seats.push_back(static_cast<SeatNo>(stored_seats_.Int(5)));
   }
 }
 

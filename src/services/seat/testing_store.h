@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/check.h"
+#include "services/seat/layout.h"
 #include "services/seat/service.h"
 #include "services/seat/store.h"
 
@@ -29,6 +31,19 @@ struct Catalogue {
     if (!next) return catalogue;
     catalogue.shows.push_back(*std::move(next));
   }
+}
+
+// What a map is told of these seats.
+[[nodiscard]] inline std::map<SeatNo, SeatRow> StoredOf(Store& store, int64_t show_id, SeatNo after = 0,
+                                                        SeatNo up_to = kMaxSeats) {
+  std::map<SeatNo, SeatRow> stored;
+  const auto groups = store.StoredSeats(show_id, after, up_to).value();
+  for (const SeatGroup& group : groups) {
+    for (const SeatNo seat_no : group.seats) {
+      CHECK(stored.emplace(seat_no, group.row).second, "seat {} is told twice", seat_no);
+    }
+  }
+  return stored;
 }
 
 // What is stored, and what is to go wrong.
@@ -67,6 +82,18 @@ void LoadInto(Map& stored, const auto& keys, Rows& rows) {
     row.*kKey = key;
     rows.push_back(row);
   }
+}
+
+// Whether a mark of a sell-out is true of the rows as they will be, as a store finds before it sets one.
+[[nodiscard]] inline bool IsSoldOut(std::map<SeatKey, SeatRow> seats, const Changes& changes,
+                                    const MarkedShow& show, size_t capacity) {
+  if (show.marks.sold_out_at == show.before.sold_out_at) return true;
+  for (const SeatRow& row : changes.seats) seats[row.key] = row;
+  return capacity == static_cast<size_t>(std::ranges::count_if(seats, [&](const auto& seat) {
+           const SeatRow& row = seat.second;
+           const bool gone = row.state == SeatState::kSold || row.IsWithheld(*show.marks.sold_out_at);
+           return seat.first.show_id == show.show_id && gone;
+         }));
 }
 
 class MemoryStore final : public Store {
@@ -110,7 +137,10 @@ class MemoryStore final : public Store {
       if (memory_.seats[row.key].version != row.version) saved.moved_seats.push_back(row.key);
     }
     for (const MarkedShow& show : changes.shows) {
-      if (show.before != memory_.marks) saved.moved_shows.push_back(show.show_id);
+      const auto stored = std::ranges::find(memory_.catalogue.shows, show.show_id, IdOf);
+      const size_t capacity = stored == memory_.catalogue.shows.end() ? 0 : stored->show.layout->capacity();
+      if (show.before != memory_.marks || !IsSoldOut(memory_.seats, changes, show, capacity))
+        saved.moved_shows.push_back(show.show_id);
     }
     if (!saved.done()) return saved;
     for (const MarkedShow& show : changes.shows) memory_.marks = show.marks;
@@ -140,13 +170,13 @@ class MemoryStore final : public Store {
     }
     return rows;
   }
-  Result<std::vector<SeatRow>> StoredSeats(int64_t show_id, SeatNo after, size_t limit) override {
-    std::vector<SeatRow> rows;
+  Result<std::vector<SeatGroup>> StoredSeats(int64_t show_id, SeatNo after, SeatNo up_to) override {
+    std::vector<SeatGroup> groups;
     for (const auto& [key, row] : memory_.seats) {
-      if (key.show_id == show_id && key.seat_no > after && row.version > 0 && rows.size() < limit)
-        rows.push_back(row);
+      if (key.show_id == show_id && key.seat_no > after && key.seat_no <= up_to && row.version > 0)
+        groups.push_back({row, {key.seat_no}});
     }
-    return rows;
+    return groups;
   }
   Result<bool> SavePrices(int64_t, const Layout& layout, std::span<const PriceNote> notes) override {
     if (auto work = std::exchange(memory_.before_save, nullptr)) work();
@@ -196,6 +226,7 @@ class MemoryStore final : public Store {
   }
 
  private:
+  static int64_t IdOf(const StoredShow& stored) { return stored.show.id; }
   Result<int64_t> Record(const Operation& operation) {
     if (auto work = std::exchange(memory_.before_save, nullptr)) work();
     if (auto error = std::exchange(memory_.fail_save, std::nullopt)) return std::unexpected(*error);

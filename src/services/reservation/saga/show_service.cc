@@ -182,6 +182,7 @@ asio::awaitable<Result<WaitlistEntry>> ShowService::Join(JoinWaitlist command) {
     auto hall = co_await seats_.Get(command.show_id, count);
     if (!hall) co_return std::unexpected(ErrorOfSeat(hall.error()));
     if (auto refused = CheckWish(command.wish, *show, **hall)) co_return std::unexpected(*std::move(refused));
+    command.wish_checked = true;
   }
   ShowCommand join = std::move(command);
   auto outcome = co_await Write(std::move(join));
