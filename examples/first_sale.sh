@@ -38,7 +38,7 @@ send() {
   return 1
 }
 
-show=$(ask '/v1/concerts?limit=200' | jq -er '[.items[].shows[] | select(.state == "ON_SALE")][0].id')
+show=$(ask '/v1/concerts?when=upcoming&limit=200' | jq -er '[.items[].shows[] | select(.state == "ON_SALE")][0].id')
 place=$(ask "/v1/shows/$show/queue" -X POST)
 while [[ $(jq -r .state <<<"$place") == WAITING ]]; do
   sleep "$(jq .refresh_interval_s <<<"$place")"

@@ -13,9 +13,9 @@ using http::Request;
 using http::Response;
 
 asio::awaitable<Response> ListConcerts(Edge& edge, Request& request) {
-  const Result<NumberedPage> page = ReadNumberedPage(request, "concerts");
-  if (!page) co_return FailureResponse(page.error());
-  Result<ConcertPages::Page> list = co_await edge.concert_pages.Get(*page, request.traceparent());
+  const Result<ConcertsQuery> query = ReadConcertsQuery(request);
+  if (!query) co_return FailureResponse(query.error());
+  Result<ConcertPages::Page> list = co_await edge.concert_pages.Get(*query, request.traceparent());
   if (!list) co_return ServiceFailure(list.error());
   Response response;
   response.content_type = "application/json";

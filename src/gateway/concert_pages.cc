@@ -15,18 +15,37 @@ namespace {
 
 constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 
-ConcertPages::Page Render(const seat::v1::ListConcertsResponse& list) {
-  std::string body = ConcertsResponse(list).body;
+// Of lists in one order.
+std::string_view KindOf(When when) {
+  return when == seat::v1::ListConcertsRequest::PAST ? "past-concerts" : "concerts";
+}
+
+ConcertPages::Page Render(const seat::v1::ListConcertsResponse& list, When when) {
+  std::string body = ConcertsResponse(list, when).body;
   std::string etag = TagOf(body);
   return {std::make_shared<const std::string>(std::move(body)), std::move(etag)};
 }
 
 }  // namespace
 
-http::Response ConcertsResponse(const seat::v1::ListConcertsResponse& list) {
+Result<ConcertsQuery> ReadConcertsQuery(const http::Request& request) {
+  ConcertsQuery query;
+  const std::string_view when = request.query("when").value_or("all");
+  if (when == "upcoming") {
+    query.when = seat::v1::ListConcertsRequest::UPCOMING;
+  } else if (when == "past") {
+    query.when = seat::v1::ListConcertsRequest::PAST;
+  } else if (when != "all") {
+    return Fail(Code::kInvalidArgument, "parameter_invalid", "field `when` is upcoming, past or all");
+  }
+  BOXOFFICE_ASSIGN(query.page, ReadNumberedPage(request, KindOf(query.when)));
+  return query;
+}
+
+http::Response ConcertsResponse(const seat::v1::ListConcertsResponse& list, When when) {
   std::string next;
   if (list.more() && !list.concerts().empty()) {
-    next = EncodeCursor("concerts", std::to_string(list.concerts().rbegin()->id()));
+    next = EncodeCursor(KindOf(when), std::to_string(list.concerts().rbegin()->id()));
   }
   return ListResponse(list.concerts(), next, WriteConcert);
 }
@@ -47,14 +66,16 @@ asio::awaitable<void> ConcertPages::Refresh(Key key, std::shared_ptr<Entry> entr
   entry->asking = true;
   entry->asked = std::chrono::steady_clock::now();
   seat::v1::ListConcertsRequest query;
-  query.set_after_id(key.first);
-  query.set_limit(key.second);
+  const auto [when, after, limit] = key;
+  query.set_when(when);
+  query.set_after_id(after);
+  query.set_limit(limit);
   const auto start = [this](auto... arguments) { backends_.seat->async()->ListConcerts(arguments...); };
   Result<seat::v1::ListConcertsResponse> list =
       co_await backends_.Ask<seat::v1::ListConcertsResponse>(query, traceparent, start);
   if (list) {
     const auto answer = std::make_shared<const seat::v1::ListConcertsResponse>(*std::move(list));
-    const auto render = [answer] { return Render(*answer); };
+    const auto render = [answer, when] { return Render(*answer, when); };
     Page page = co_await RunElsewhere(pool_, backends_.executor(), render);
     // One that says the same stays, and with it what the compressor has made of it.
     if (page.etag != entry->page.etag) entry->page = std::move(page);
@@ -67,9 +88,9 @@ asio::awaitable<void> ConcertPages::Refresh(Key key, std::shared_ptr<Entry> entr
   entry->wake.cancel();
 }
 
-asio::awaitable<Result<ConcertPages::Page>> ConcertPages::Get(NumberedPage page,
+asio::awaitable<Result<ConcertPages::Page>> ConcertPages::Get(ConcertsQuery query,
                                                               const std::string& traceparent) {
-  const Key key(page.after, page.limit);
+  const Key key(query.when, query.page.after, query.page.limit);
   const std::shared_ptr<Entry> entry = Find(key);
   if (entry->asking) {
     (void)co_await entry->wake.async_wait(kAwait);

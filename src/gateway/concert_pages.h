@@ -6,7 +6,7 @@
 #include <map>
 #include <memory>
 #include <string>
-#include <utility>
+#include <tuple>
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -20,11 +20,23 @@
 
 namespace boxoffice::gateway {
 
+using When = seat::v1::ListConcertsRequest::When;
+
+// A page of which concerts.
+struct ConcertsQuery {
+  When when = seat::v1::ListConcertsRequest::ALL;
+  NumberedPage page;
+};
+// The query `when`, and `limit` and `cursor`: a cursor of past concerts, whose order is another, is taken by
+// their list alone. Errors: kInvalidArgument parameter_invalid, and those of ReadNumberedPage.
+[[nodiscard]] Result<ConcertsQuery> ReadConcertsQuery(const http::Request& request);
+
 // One page as an answer, also as operators see it.
-[[nodiscard]] http::Response ConcertsResponse(const seat::v1::ListConcertsResponse& list);
+[[nodiscard]] http::Response ConcertsResponse(const seat::v1::ListConcertsResponse& list,
+                                              When when = seat::v1::ListConcertsRequest::ALL);
 
 // Asks the seat service for each page at most once a second, however many look: a page has all shows of its
-// concerts, past ones too. Runs on the backends' executor only.
+// concerts, also of one that is to come those that are past. Runs on the backends' executor only.
 class ConcertPages {
  public:
   struct Page {
@@ -41,7 +53,7 @@ class ConcertPages {
 
   // A page without drafts, a second old at most. Whoever asks while the service is being asked waits for that
   // answer. Errors: the call's, which are not kept.
-  asio::awaitable<Result<Page>> Get(NumberedPage page, const std::string& traceparent);
+  asio::awaitable<Result<Page>> Get(ConcertsQuery query, const std::string& traceparent);
 
  private:
   using SteadyTime = std::chrono::steady_clock::time_point;
@@ -54,7 +66,7 @@ class ConcertPages {
     uint64_t use = 0;
     asio::steady_timer wake;  // never fires; is cancelled when the service has been asked
   };
-  using Key = std::pair<int64_t, uint32_t>;  // after which concert, and how many
+  using Key = std::tuple<When, int64_t, uint32_t>;  // which, after which concert, and how many
 
   std::shared_ptr<Entry> Find(const Key& key);
   asio::awaitable<void> Refresh(Key key, std::shared_ptr<Entry> entry, const std::string& traceparent);

@@ -18,7 +18,9 @@
 namespace boxoffice::gateway {
 namespace {
 
+using testing::AnyOf;
 using testing::HasSubstr;
+using testing::Not;
 
 constexpr int kThreads = 2;  // which connections go to in turn
 
@@ -35,6 +37,9 @@ class ConcertPagesTest : public GatewayTest {
       seat::v1::Concert& concert = *list.add_concerts();
       concert.set_id(request.after_id() + 1);
       concert.set_title(fmt::format("{}, {} after {}", title_, request.limit(), request.after_id()));
+      if (request.when() != seat::v1::ListConcertsRequest::ALL) {
+        concert.set_artist(seat::v1::ListConcertsRequest::When_Name(request.when()));
+      }
       *concert.add_shows() = AShow();
       list.set_more(true);
       return list;
@@ -121,6 +126,29 @@ TEST_F(ConcertPagesTest, EachPageIsOneOfItsOwn) {
     EXPECT_THAT(Call("GET", "/v1/concerts?limit=4").body, HasSubstr("Title, 4 after 0"));
     EXPECT_THAT(Call("GET", "/v1/concerts?limit=3&cursor=" + cursor).body, HasSubstr("Title, 3 after 9"));
   }
+}
+
+TEST_F(ConcertPagesTest, WhatIsToComeAndWhatIsOverAreListsOfTheirOwn) {
+  for (int i = 0; i < 2 * kThreads; ++i) {
+    EXPECT_THAT(Call("GET", "/v1/concerts?when=upcoming").body, HasSubstr("UPCOMING"));
+    EXPECT_THAT(Call("GET", "/v1/concerts?when=past").body, HasSubstr("PAST"));
+    EXPECT_THAT(Call("GET", "/v1/concerts").body, Not(AnyOf(HasSubstr("UPCOMING"), HasSubstr("PAST"))));
+  }
+  EXPECT_EQ(Call("GET", "/v1/concerts?when=all").body, Call("GET", "/v1/concerts").body)
+      << "as it has ever been";
+  EXPECT_EQ(CodeOf(Call("GET", "/v1/concerts?when=PAST")), "parameter_invalid");
+}
+
+TEST_F(ConcertPagesTest, ACursorOfPastConcertsIsTakenByTheirListAlone) {
+  const auto cursor_of = [this](std::string_view which) {
+    return std::string(
+        Json(Call("GET", fmt::format("/v1/concerts?{}", which))).at("next_cursor").as_string());
+  };
+  const std::string past = cursor_of("when=past");
+  EXPECT_THAT(Call("GET", "/v1/concerts?when=past&cursor=" + past).body, HasSubstr("after 1\""));
+  EXPECT_EQ(CodeOf(Call("GET", "/v1/concerts?cursor=" + past)), "cursor_invalid");
+  EXPECT_EQ(CodeOf(Call("GET", "/v1/concerts?when=upcoming&cursor=" + past)), "cursor_invalid");
+  EXPECT_EQ(CodeOf(Call("GET", "/v1/concerts?when=past&cursor=" + cursor_of("limit=50"))), "cursor_invalid");
 }
 
 TEST_F(ConcertPagesTest, AnETagSparesWhicheverThreadGaveIt) {

@@ -15,6 +15,7 @@
 #include "gateway/concert_pages.h"
 #include "gateway/elsewhere.h"
 #include "gateway/rankings.h"
+#include "gateway/rate_limiter.h"
 #include "gateway/seat_maps.h"
 #include "gateway/sessions.h"
 #include "gateway/sign_in.h"
@@ -52,6 +53,7 @@ struct Edge {
   Rankings& rankings;
   const Sessions& sessions;
   const WebFiles& web;
+  RateLimiter& leaves;          // as in CallerLimits
   rpc::WorkerPool& blocking;    // for what waits, as long as it may take; nothing that buyers ask for
   rpc::WorkerPool& monitoring;  // for what is known here and told at once, whatever waits
   std::unordered_set<int64_t> known_shows;
@@ -64,6 +66,10 @@ struct Edge {
   // call's.
   asio::awaitable<Result<void>> RequireShow(int64_t show_id, const http::Request& request,
                                             bool drafts = false);
+  // What the queue service says of the place that the request's X-Queue-Token names, which was verified. It
+  // counts as presence there, and costs no durable write. Errors: the call's.
+  asio::awaitable<Result<queue::v1::Session>> PollQueue(const http::Request& request,
+                                                        const std::string& user);
 
   // Runs `work` (which returns a value) on a thread that may block, and resumes on the edge's.
   template <typename Work>

@@ -52,6 +52,9 @@ void AddEdgeKeys(config::Keys& keys, EdgeConfig& config) {
                "Requests of one user in a window, to each gateway; past it 429; 0: no limit");
   keys.Duration("limit.user_window_ms", config.user.window, std::chrono::milliseconds(1'000), most,
                 "That window");
+  keys.Integer(
+      "limit.user_leaves", config.user_leaves, 0, kMaxRequests,
+      "Places in queues that one user may give up in that window, to each gateway; past it 429; 0: no limit");
   keys.Integer("limit.address_requests", config.address.requests, 0, kMaxRequests,
                "Requests from one address in a window, to each gateway; past it 429; 0: no limit");
   keys.Duration("limit.address_window_ms", config.address.window, std::chrono::milliseconds(1'000), most,

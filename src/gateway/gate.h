@@ -25,6 +25,7 @@ namespace boxoffice::gateway {
 struct EdgeConfig {
   RateLimit user{12'000, std::chrono::seconds(60)};
   RateLimit address;  // none: behind a proxy all have the proxy's, unless trusted_proxies says otherwise
+  uint32_t user_leaves = 10;     // places that a user gives up in the user's window; 0: no limit
   uint32_t user_streams = 32;    // open at a time; 0: no limit
   uint32_t address_streams = 0;  // likewise, and none by default for the same reason
   uint32_t trusted_proxies = 0;  // in front, each of which appends who called it to X-Forwarded-For
@@ -50,10 +51,14 @@ struct CallerLimits {
   explicit CallerLimits(const EdgeConfig& config)
       : users("user", config.user),
         addresses("address", config.address),
+        leaves("leave", {config.user_leaves, config.user.window}),
         user_streams(config.user_streams),
         address_streams(config.address_streams) {}
   RateLimiter users;
   RateLimiter addresses;
+  // Places in queues that users give up. A place that is left stays in the line, so a user who leaves and
+  // joins again and again makes it longer, where one who only joins again has the same place.
+  RateLimiter leaves;
   StreamLimiter user_streams;
   StreamLimiter address_streams;
 };

@@ -1,6 +1,8 @@
 // What every request passes and every answer gets, over HTTP.
 #include "gateway/gate.h"
 
+#include <atomic>
+
 #include "gateway/gateway_for_test.h"
 #include "gateway/openapi.h"
 #include "platform/http/gzip.h"
@@ -56,11 +58,13 @@ TEST(EdgeKeysTest, EachLimitHasAKeyOfItsOwn) {
   AddEdgeKeys(keys, config);
   EXPECT_TRUE(keys.Set("limit.user_requests", "3", "test"));
   EXPECT_TRUE(keys.Set("limit.address_requests", "5", "test"));
+  EXPECT_TRUE(keys.Set("limit.user_leaves", "4", "test"));
   EXPECT_TRUE(keys.Set("limit.user_streams", "7", "test"));
   EXPECT_TRUE(keys.Set("limit.address_streams", "9", "test"));
   EXPECT_TRUE(keys.Set("wallet.self_service", "false", "test"));
   EXPECT_EQ(config.user.requests, 3U);
   EXPECT_EQ(config.address.requests, 5U);
+  EXPECT_EQ(config.user_leaves, 4U);
   EXPECT_EQ(config.user_streams, 7U);
   EXPECT_EQ(config.address_streams, 9U);
   EXPECT_FALSE(config.self_service);
@@ -150,6 +154,44 @@ TEST_F(LimitsTest, ABigBodyCountsOnceThoughItsHeadIsJudgedFirst) {
   EXPECT_EQ(answer.status, 400);
   EXPECT_THAT(Header(answer, "RateLimit"), HasSubstr(R"("user";r=2)"));
   EXPECT_THAT(Header(answer, "RateLimit"), HasSubstr(R"("address";r=7)"));
+}
+
+class LeavesTest : public GateTest {
+ protected:
+  LeavesTest() {
+    edge_.user_leaves = 2;
+    edge_.user.window = std::chrono::seconds(3'600);
+    services_.queue.commands.answer = [this](const queue::v1::Command& command) {
+      left_ += command.has_leave() ? 1 : 0;
+      queue::v1::Outcome outcome;
+      queue::v1::Session& session = *outcome.mutable_session();
+      session.set_state(queue::v1::WAITING);
+      session.set_token("v1.k.p.s");
+      session.set_refresh_interval_s(20);
+      session.set_expires_at_ms(1'800'000'300'000);
+      return Result<queue::v1::Outcome>(outcome);
+    };
+  }
+  http::ClientResponse Ask(std::string_view method, std::string_view path, const std::string& user = "ada") {
+    Options options;
+    options.user = user;
+    options.queue_token = QueueToken(user);
+    return Call(method, path, {}, options);
+  }
+  std::atomic<int> left_ = 0;  // as the queue service has heard
+};
+
+// Whoever leaves and joins, again and again, would make the line longer for ever.
+TEST_F(LeavesTest, AUserWhoLeavesAgainAndAgainIsToldWhenToComeBackAndMayJoinAndAskAllTheSame) {
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(Ask("DELETE", "/v1/queue").status, 204);
+  const http::ClientResponse refused = Ask("DELETE", "/v1/queue");
+  EXPECT_EQ(refused.status, 429);
+  EXPECT_EQ(CodeOf(refused), "rate_limited");
+  EXPECT_THAT(Header(refused, "Retry-After"), testing::MatchesRegex("1800|17[0-9][0-9]"));
+  EXPECT_EQ(left_, 2) << "the queue service does not hear of it";
+  for (int i = 0; i < 40; ++i) EXPECT_EQ(Ask("POST", "/v1/shows/1/queue").status, 200) << "a reload";
+  EXPECT_EQ(Ask("GET", "/v1/queue").status, 200);
+  EXPECT_EQ(Ask("DELETE", "/v1/queue", "bob").status, 204) << "others have their own";
 }
 
 TEST_F(GateTest, ARequestsIdIsTakenIfItIsWellFormedAndIsInProblems) {

@@ -122,6 +122,7 @@ struct GatewayModule::Running {
                                 rankings,
                                 sessions,
                                 web,
+                                caller_limits.leaves,
                                 blocking,
                                 monitoring,
                                 {},

@@ -8,6 +8,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "gateway/edge.h"
+#include "gateway/gate.h"
 #include "gateway/pages.h"
 #include "gateway/reconnect.h"
 #include "gateway/refusals.h"
@@ -62,13 +63,10 @@ Result<Look> LookHere(Edge& edge, std::string_view token, const auth::Principal&
 // As the queue service says it.
 asio::awaitable<Result<Look>> LookThere(Edge& edge, const Request& request, const auth::Principal& caller,
                                         int64_t show_id) {
-  queue::v1::Command command;
-  command.mutable_poll()->set_token(std::string(QueueToken(request)));
-  command.mutable_poll()->set_user_id(caller.user);
-  Result<queue::v1::Outcome> outcome = co_await edge.backends.Execute(std::move(command), request);
-  if (!outcome) co_return std::unexpected(std::move(outcome).error());
-  edge.waiting_room.Hear(show_id, outcome->session());
-  co_return Look{show_id, std::move(*outcome->mutable_session())};
+  Result<queue::v1::Session> session = co_await edge.PollQueue(request, caller.user);
+  if (!session) co_return std::unexpected(std::move(session).error());
+  edge.waiting_room.Hear(show_id, *session);
+  co_return Look{show_id, *std::move(session)};
 }
 
 asio::awaitable<Result<Look>> LookUp(Edge& edge, const Request& request, const auth::Principal& caller) {
@@ -111,6 +109,8 @@ asio::awaitable<Response> Leave(Edge& edge, Request& request, const auth::Princi
   const std::string_view token = QueueToken(request);
   const Result<queue::v1::TokenClaims> claims = ReadQueueToken(edge.queue_keys, token);
   if (!claims) co_return FailureResponse(claims.error());
+  const RateVerdict verdict = edge.leaves.Take(caller.user, std::chrono::steady_clock::now());
+  if (!verdict.allowed) co_return Gate::TooMany({.user = verdict});
   queue::v1::Command command;
   command.mutable_leave()->set_token(std::string(token));
   command.mutable_leave()->set_user_id(caller.user);

@@ -88,6 +88,7 @@ constexpr auto kTable = std::to_array<RefusalRow>({
     {"query_malformed", 400, "query_malformed", "Query malformed"},
     {"queue_closed", 409, "queue_closed", "The queue is closed"},
     {"queue_drawn", 409, "queue_drawn", "The queue has had its draw, and there is one per show"},
+    {"queue_full", 503, "queue_full", "The line is full for now"},
     {"queue_is_open", 409, "queue_is_open",
      "Only a queue that is not OPEN can open at a time: give its state, too"},
     {"queue_off", 409, "queue_off", "The show has no queue: reserve without a token"},

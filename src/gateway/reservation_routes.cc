@@ -1,4 +1,5 @@
 // Reservations, as buyers make, pay and give them up.
+#include <optional>
 #include <ranges>
 #include <utility>
 
@@ -81,9 +82,9 @@ Result<Choice> ReadChoice(const Request& request) {
   return choice;
 }
 
-// The token is genuine and the caller's; whether it is their turn is the queue's to say, once the saga binds
-// it. A forged one must not cost a durable write.
-// What it says, if it is this caller's for this show; nothing where there is no queue, hence no token.
+// The token is genuine and the caller's; whether it is their turn is the queue's to say (AskQueue, and once
+// the saga binds it). A forged one must not cost a durable write. What it says, if it is this caller's for
+// this show; nothing where there is no queue, hence no token.
 Result<queue::v1::TokenClaims> CheckToken(const Edge& edge, std::string_view token,
                                           const auth::Principal& caller, int64_t show_id) {
   if (token.empty()) {
@@ -95,6 +96,30 @@ Result<queue::v1::TokenClaims> CheckToken(const Edge& edge, std::string_view tok
   if (claims.user_id() != caller.user) return Fail(Code::kPermissionDenied, "token_wrong_user");
   if (claims.show_id() != show_id) return Fail(Code::kPermissionDenied, "token_wrong_show");
   return claims;
+}
+
+// What the queue says against a reservation by this token, before anything is begun for it: one that the
+// queue refuses later has been written down three times, and whoever is not in may come with ever new keys.
+// Nothing: the buyer is in, there is no queue, or it can't be asked, and the saga hears what it says.
+asio::awaitable<std::optional<reservation::v1::Refusal>> AskQueue(Edge& edge, const Request& request,
+                                                                  const auth::Principal& caller,
+                                                                  const queue::v1::TokenClaims& claims) {
+  std::optional<reservation::v1::Refusal> refusal;
+  const bool is_in = claims.active_until_ms() > ToUnixMs(edge.clock.Now());
+  if (claims.sequence() == 0 || is_in) co_return refusal;
+  const Result<queue::v1::Queue> queue = edge.waiting_room.View(claims.show_id());
+  if (queue && queue->state() == queue::v1::OFF) co_return refusal;
+  // Of one who waits, the heads here may be older than the call that let her in.
+  const Result<queue::v1::Session> session = co_await edge.PollQueue(request, caller.user);
+  if (!session || session->queue_state() == queue::v1::OFF) co_return refusal;
+  const queue::v1::SessionState state = session->state();
+  if (!session->refusal().empty()) {
+    refusal.emplace().set_code(session->refusal());
+  } else if (state == queue::v1::WAITING || state == queue::v1::COMPLETED || state == queue::v1::EXPIRED) {
+    refusal.emplace().set_code("session_not_active");
+    refusal->set_queue_state(queue::v1::SessionState_Name(state));
+  }
+  co_return refusal;
 }
 
 asio::awaitable<Response> Create(Edge& edge, Request& request, const auth::Principal& caller) {
@@ -113,8 +138,11 @@ asio::awaitable<Response> Create(Edge& edge, Request& request, const auth::Princ
     }
     co_return FailureResponse(checked.error());
   }
+  std::optional<reservation::v1::Refusal> refusal = co_await AskQueue(edge, request, caller, *checked);
   reservation::v1::Command command = NewCommand(caller, *key, request, choice->canonical);
   *command.mutable_reserve() = std::move(choice->reserve);
+  // Not answered here: under a key that was used before, it is asked for what came of that.
+  if (refusal) *command.mutable_reserve()->mutable_queue_refusal() = *std::move(refusal);
   command.mutable_reserve()->set_queue_token(std::string(token));
   for (const std::string& channel : caller.channels) command.mutable_reserve()->add_channels(channel);
   command.mutable_reserve()->set_active_until_ms(checked->active_until_ms());

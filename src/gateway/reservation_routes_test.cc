@@ -1,9 +1,12 @@
 // Cancellations, moves and searches, as they are read and answered.
+#include <atomic>
+
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include "gateway/gateway_for_test.h"
 #include "gateway/request_hash.h"
+#include "testing/wait.h"
 
 namespace boxoffice::gateway {
 namespace {
@@ -344,6 +347,125 @@ TEST_F(ReservationRoutesTest, ABadFilterIsRefusedByName) {
             "user_id");
   EXPECT_EQ(CodeOf(CallAsOperator("GET", "/v1/admin/reservations?cursor=x")), "cursor_invalid");
   EXPECT_EQ(CodeOf(CallAsOperator("GET", "/v1/admin/reservations?limit=0")), "limit_invalid");
+}
+
+// What the queue says of a place before a reservation is begun by it.
+class QueueRefusalTest : public ReservationRoutesTest {
+ protected:
+  QueueRefusalTest() {
+    services_.queue.commands.answer = [this](const queue::v1::Command& command) {
+      const std::scoped_lock lock(mutex_);
+      polls_ += command.has_poll() ? 1 : 0;
+      queue::v1::Outcome outcome;
+      if (command.has_poll()) *outcome.mutable_session() = session_;
+      return Result<queue::v1::Outcome>(outcome);
+    };
+    services_.reservation.commands.answer = [this](const reservation::v1::Command& command) {
+      const std::scoped_lock lock(mutex_);
+      commands_.push_back(command);
+      reservation::v1::Outcome outcome;
+      if (command.reserve().has_queue_refusal() && !seen_before_) {
+        *outcome.mutable_refusal() = command.reserve().queue_refusal();
+      } else {
+        *outcome.mutable_reservation() = AReservation(reservation::v1::CONFIRMED);
+      }
+      return Result<reservation::v1::Outcome>(outcome);
+    };
+  }
+  void Say(queue::v1::SessionState state, const std::string& refusal = {}) {
+    const std::scoped_lock lock(mutex_);
+    session_.set_state(state);
+    session_.set_refusal(refusal);
+    session_.set_token("v1.k.p.s");
+    session_.set_refresh_interval_s(1);
+    session_.set_expires_at_ms(1'800'000'300'000);
+  }
+  http::ClientResponse ReserveWith(const std::string& token) {
+    Options options;
+    options.key = "k1";
+    options.queue_token = token;
+    return Call("POST", "/v1/reservations", R"({"show_id":"1","seats":[7],"pay":true})", options);
+  }
+  std::string Admission(milliseconds lasts) {
+    return AdmissionToken(*keys_, QueueToken(), ToUnixMs(clock_.Now() + lasts));
+  }
+
+  std::atomic<int> polls_ = 0;
+  std::atomic<bool> seen_before_ = false;  // the key, by the reservation service
+  queue::v1::Session session_;             // with the fixture's lock
+};
+
+// It would be written down, refused, undone and told to everybody, with each new key.
+TEST_F(QueueRefusalTest, WhoWaitsOrIsOutBeginsNoSaga) {
+  for (const auto state : {queue::v1::WAITING, queue::v1::COMPLETED, queue::v1::EXPIRED}) {
+    Say(state);
+    const http::ClientResponse answer = ReserveWith(QueueToken());
+    EXPECT_EQ(answer.status, 409);
+    EXPECT_EQ(CodeOf(answer), "session_not_active");
+    EXPECT_EQ(Json(answer).at("queue_state").as_string(), queue::v1::SessionState_Name(state));
+    EXPECT_TRUE(LastCommand().reserve().has_queue_refusal()) << "by which nothing is begun";
+  }
+  Say(queue::v1::SESSION_STATE_UNSPECIFIED, "token_expired");
+  const http::ClientResponse answer = ReserveWith(QueueToken());
+  EXPECT_EQ(answer.status, 409) << "as by a token of two days ago";
+  EXPECT_EQ(CodeOf(answer), "queue_token_expired");
+  EXPECT_TRUE(LastCommand().reserve().has_queue_refusal());
+}
+
+TEST_F(QueueRefusalTest, UnderAKeyThatWasUsedBeforeTheAnswerIsWhatCameOfThat) {
+  Say(queue::v1::EXPIRED);
+  seen_before_ = true;
+  EXPECT_EQ(ReserveWith(QueueToken()).status, 201);
+}
+
+TEST_F(QueueRefusalTest, WhoIsInGoesOnThoughTheHeadHereIsOlder) {
+  SetHead(0);
+  Say(queue::v1::ACTIVE);
+  Options options;
+  options.queue_token = QueueToken();
+  EXPECT_TRUE(
+      testbed::Eventually([&] { return Call("GET", "/v1/queue", {}, options).body.contains("WAITING"); }));
+  EXPECT_EQ(ReserveWith(QueueToken()).status, 201);
+  EXPECT_FALSE(LastCommand().reserve().has_queue_refusal());
+}
+
+TEST_F(QueueRefusalTest, WhoseTokenSaysThatSheIsInIsNotAskedAboutWhileThatLasts) {
+  Say(queue::v1::EXPIRED);
+  const std::string admission = Admission(milliseconds(60'000));
+  EXPECT_EQ(ReserveWith(admission).status, 201) << "the saga asks";
+  EXPECT_EQ(polls_, 0);
+  clock_.Advance(milliseconds(60'000));
+  EXPECT_EQ(ReserveWith(admission).status, 409) << "else it would be good for sagas without end";
+  EXPECT_EQ(polls_, 1);
+}
+
+TEST_F(QueueRefusalTest, WhereTheQueueCannotBeAskedTheSagaHearsWhatItSays) {
+  services_.queue.commands.answer = [](const queue::v1::Command&) -> Result<queue::v1::Outcome> {
+    return Fail(Code::kUnavailable, "not_leading");
+  };
+  EXPECT_EQ(ReserveWith(QueueToken()).status, 201);
+  EXPECT_FALSE(LastCommand().reserve().has_queue_refusal());
+}
+
+TEST_F(QueueRefusalTest, WhereThereIsNoQueueAnyTokenWillDo) {
+  Say(queue::v1::EXPIRED);
+  SetHead(10);
+  {
+    const std::scoped_lock lock(mutex_);
+    head_->set_state(queue::v1::OFF);
+  }
+  EXPECT_TRUE(testbed::Eventually([&] { return ReserveWith(QueueToken()).status == 201; }))
+      << "once the queue is known to be OFF";
+  EXPECT_FALSE(LastCommand().reserve().has_queue_refusal());
+}
+
+TEST_F(QueueRefusalTest, WhoWaitsWhereTheQueueWasJustTurnedOffGoesOn) {
+  Say(queue::v1::WAITING);
+  {
+    const std::scoped_lock lock(mutex_);
+    session_.set_queue_state(queue::v1::OFF);
+  }
+  EXPECT_EQ(ReserveWith(QueueToken()).status, 201) << "before the head here says so";
 }
 
 }  // namespace

@@ -390,6 +390,18 @@ TEST_F(WaitingRoomTest, JoiningAClosedQueueIs409) {
   EXPECT_EQ(CodeOf(Call("POST", "/v1/shows/1/queue")), "queue_closed");
 }
 
+TEST_F(WaitingRoomTest, JoiningALineThatIsFullIsToComeAgain) {
+  services_.queue.commands.answer = [&](const queue::v1::Command&) -> Result<queue::v1::Outcome> {
+    queue::v1::Outcome outcome;
+    outcome.mutable_session()->set_refusal("queue_full");
+    return outcome;
+  };
+  const http::ClientResponse answer = Call("POST", "/v1/shows/1/queue");
+  EXPECT_EQ(answer.status, 503);
+  EXPECT_EQ(CodeOf(answer), "queue_full");
+  EXPECT_TRUE(answer.header("Retry-After"));
+}
+
 TEST_F(WaitingRoomTest, ADrawIsTakenOverAndEverybodyMaySeeIt) {
   const std::string seed(64, 'b');
   SetHead(0);

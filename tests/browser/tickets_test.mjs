@@ -1,7 +1,7 @@
 // What a buyer reads of tickets, money and time, and that it is true. Run it by itself with `node tickets_test.mjs`.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { gather, isAccessible, until } from './people.mjs';
+import { gather, inDays, isAccessible, until } from './people.mjs';
 import { demoShows, signedIn, startBrowser, startSystem, wordsOf } from './system.mjs';
 
 let system;
@@ -317,6 +317,29 @@ test('what is not there leads on, and so does what is for operators', async () =
   await page.goto('/operator');
   const refused = page.getByRole('alert').filter({ hasText: t.errors.operator_required });
   assert.equal(await refused.getByRole('link', { name: t.signIn }).getAttribute('href'), '/sign-in?next=%2Foperator');
+  await leave(somebody);
+});
+
+test('a concert that is over stands among past ones alone, and a ticket for it is a ticket still', async () => {
+  await buySeats('nostalgic', { starts_at: inDays(30 / 86_400) });
+  const isListed = async (when) => (await (await fetch(`${system.url}/v1/concerts?limit=200&when=${when}`)).json()).items.some((one) => one.title === 'nostalgic');
+  await until(() => isListed('past'), 'the show to begin');
+  await until(async () => !(await isListed('upcoming')), 'the list of what is to come to be read again');
+  const somebody = await visit({ user: 'nostalgic' });
+  const { page } = somebody;
+  await page.goto('/');
+  await page.locator('.card').first().waitFor();
+  assert.equal(await page.locator('.card', { hasText: 'nostalgic' }).count(), 0);
+  await page.getByRole('link', { name: t.pastConcerts }).click();
+  const past = page.locator('.card', { hasText: 'nostalgic' });
+  await past.getByText(t.state.PAST).waitFor();
+  assert.equal(await page.locator('.card .state.ON_SALE').count(), 0);
+  await isAccessible(page);
+  await past.getByRole('link').click();
+  await page.waitForURL(/\/concerts\/\d+$/);
+  await page.getByRole('heading', { name: 'nostalgic' }).waitFor();
+  await page.goto('/my/reservations');
+  await page.locator('.tickets li', { hasText: 'nostalgic' }).waitFor();
   await leave(somebody);
 });
 

@@ -40,7 +40,8 @@ class Generated(unittest.TestCase):
         cls.data = Path(cls.folder.name) / "data"
         # The limits are for users who mean it.
         cls.system = subprocess.Popen(
-            [PROGRAM, "up", "--port", "0", "--data", cls.data, "--log-level", "error", "--limit-user-requests", "0"],
+            [PROGRAM, "up", "--port", "0", "--data", cls.data, "--log-level", "error", "--limit-user-requests", "0",
+             "--limit-user-leaves", "0"],
             stdout=subprocess.PIPE, text=True)  # fmt: skip
         cls.addClassCleanup(cls.stop)
         first = cls.system.stdout.readline().split()

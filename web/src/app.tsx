@@ -3,7 +3,7 @@ import { lazy, Suspense, useEffect, useMemo, useRef, useState, type ReactNode } 
 import { Link, Route, Switch, useLocation } from 'wouter';
 import type { Schemas } from './api/client';
 import { ConcertPage } from './buyer/concert';
-import { ConcertsPage } from './buyer/concerts';
+import { ConcertsPage, PastConcertsPage } from './buyer/concerts';
 import { ReservationsPage } from './buyer/reservations';
 import { SignInPage } from './buyer/sign_in';
 import { WalletPage } from './buyer/wallet';
@@ -88,6 +88,7 @@ function Pages() {
   return (
     <Switch>
       <Route path="/" component={ConcertsPage} />
+      <Route path="/concerts/past" component={PastConcertsPage} />
       <Route path="/concerts/:id">{({ id }) => <ConcertPage id={id} />}</Route>
       <Route path="/shows/:id/seats">{({ id }) => <SeatsPage show={id} key={id} />}</Route>
       <Route path="/my/reservations" component={ReservationsPage} />

@@ -25,7 +25,7 @@ class DrawTest : public ::testing::Test {
  protected:
   std::vector<Outcome> RunAll(const std::vector<Command>& commands) {
     const Found found{.sagas = sagas_};
-    Decision decision = Decide({room_, found}, commands, now_);
+    Decision decision = Decide({.room = room_, .found = found, .max_places = max_places_}, commands, now_);
     for (const SagaRecord& record : decision.changes.sagas) sagas_ = {record};
     room_.Apply(decision.changes);
     return std::move(decision.outcomes);
@@ -66,6 +66,25 @@ class DrawTest : public ::testing::Test {
     now_ += later;
     Run<Nothing>(queue::Tick{});
   }
+  // The room as a process that starts now finds it.
+  WaitingRoom LoadedAnew() {
+    WaitingRoom restored;
+    restored.RestoreShow(show());
+    for (uint64_t s = 1; s <= show().last_sequence; ++s) {
+      if (const Waiter* waiter = queue().FindWaiter(s)) {
+        restored.RestoreSession({.show_id = kShow,
+                                 .sequence = s,
+                                 .user_id = waiter->user_id,
+                                 .state = SessionState::kWaiting,
+                                 .joined_at = waiter->joined_at},
+                                now_);
+      } else if (const Session* member = queue().FindMember(s)) {
+        restored.RestoreSession(*member, now_);
+      }
+    }
+    restored.FinishRestore(now_);
+    return restored;
+  }
   const ShowQueue& queue() { return *room_.Find(kShow); }
   const Show& show() { return queue().show(); }
   // Whom the head has let in so far, by their sequences.
@@ -79,6 +98,7 @@ class DrawTest : public ::testing::Test {
 
   SeededRandom random_{1};
   WaitingRoom room_;
+  uint64_t max_places_ = kMaxPlaces;
   std::vector<SagaRecord> sagas_;
   Timestamp now_ = kStart;
   const SagaId saga_ = SagaId::Make(kStart, random_);
@@ -201,22 +221,7 @@ TEST_F(DrawTest, AProcessThatStartsInTheMiddleHasTheSameOrder) {
   Set(QueueState::kOpen);
   Run<QueueView>(Configure{.show_id = kShow, .rate_per_s = 10});
   Tick(1s);
-  // As a process that starts now finds it.
-  WaitingRoom restored;
-  restored.RestoreShow(show());
-  for (uint64_t s = 1; s <= show().last_sequence; ++s) {
-    if (const Waiter* waiter = queue().FindWaiter(s)) {
-      restored.RestoreSession({.show_id = kShow,
-                               .sequence = s,
-                               .user_id = waiter->user_id,
-                               .state = SessionState::kWaiting,
-                               .joined_at = waiter->joined_at},
-                              now_);
-    } else if (const Session* member = queue().FindMember(s)) {
-      restored.RestoreSession(*member, now_);
-    }
-  }
-  restored.FinishRestore(now_);
+  WaitingRoom restored = LoadedAnew();
   const uint64_t waiting = queue().waiting();
   EXPECT_EQ(restored.Find(kShow)->waiting(), waiting);
   std::vector<uint64_t> positions;
@@ -283,6 +288,36 @@ TEST_F(DrawTest, WhoeverIsInOutlivesTheEndOfTheTokenThatSheWaitedWith) {
   EXPECT_EQ(DoPoll(in).refusal, kTokenExpired);
   Tick();
   EXPECT_EQ(queue().FindMember(1), nullptr);
+}
+
+// ── how long a line may be
+
+// Whoever joins and leaves, again and again, would else fill all memory by the opening.
+TEST_F(DrawTest, AFullLineRefusesJoinsAndWhoIsInItIsDrawnLoadedAnewAndAdmitted) {
+  max_places_ = 3;
+  Set(QueueState::kPrequeue);
+  const auto joined = DoJoins(1, 3);
+  DoLeave(joined[1]);
+  EXPECT_EQ(DoJoin(4).refusal, kQueueFull) << "the place that was left stays in the line";
+  EXPECT_EQ(Run<SessionAnswer>(Join{kShow + 1, "ann"}).refusal, kQueueFull) << "memory is one for all shows";
+  EXPECT_EQ(DoJoin(1).claims, joined[0].claims) << "who is in it has the same place";
+  room_ = LoadedAnew();
+  EXPECT_EQ(DoJoin(4).refusal, kQueueFull) << "whoever leads next keeps to it, too";
+  Set(QueueState::kOpen);
+  EXPECT_EQ(show().draw.entrants, 3);
+  Tick(1s);
+  EXPECT_EQ(DoPoll(joined[0]).state, SessionState::kActive);
+  EXPECT_EQ(DoPoll(joined[2]).state, SessionState::kActive);
+  EXPECT_EQ(DoJoin(4).state, SessionState::kActive) << "whose place was called is in the line no more";
+}
+
+TEST_F(DrawTest, JoinsOfOneBatchDoNotPassTheBoundTogether) {
+  max_places_ = 2;
+  Set(QueueState::kPaused);
+  const auto outcomes = RunAll({Join{kShow, "ann"}, Join{kShow + 1, "ann"}, Join{kShow, "bob"}});
+  EXPECT_EQ(std::get<SessionAnswer>(outcomes[1]).refusal, "");
+  EXPECT_EQ(std::get<SessionAnswer>(outcomes[2]).refusal, kQueueFull);
+  EXPECT_EQ(room_.places(), 1) << "in the other show she was called at once";
 }
 
 // ── opening at a time

@@ -67,6 +67,10 @@ void AddKeys(config::Keys& keys, QueueConfig& config) {
                 "From one round of admission to the next; 0: this replica makes none");
   keys.Duration("leader.lease_ms", config.leader_lease, milliseconds(1'000), milliseconds(60'000),
                 "How soon another replica may serve once the one that does is gone without a word");
+  keys.Integer(
+      "line.max_places", config.max_places, 1, 1'000'000'000,
+      "Places in the lines of all shows together, also those that were left before they were called; past it "
+      "joins are refused with queue_full; 320 bytes of memory each at most");
   module::AddBatchKeys(keys, config.limits);
 }
 
@@ -76,7 +80,8 @@ void AddKeys(config::Keys& keys, QueueConfig& config) {
 struct QueueModule::Term {
   Term(const module::Runtime& runtime, const QueueConfig& config, const Stores& stores,
        std::shared_ptr<const auth::KeyRing> keys, Service::Leads leads)
-      : service(*stores.store, runtime.clock, runtime.metrics, config.limits, std::move(leads)),
+      : service(*stores.store, runtime.clock, runtime.metrics, config.limits, std::move(leads),
+                config.max_places),
         server(service, *stores.history, std::move(keys)) {
     server.CountIn(runtime.metrics);
   }

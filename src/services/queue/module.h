@@ -18,6 +18,7 @@
 #include "platform/batch/executor.h"
 #include "platform/module/program.h"
 #include "platform/module/service_module.h"
+#include "services/queue/session.h"
 #include "services/queue/show_metrics.h"
 #include "services/queue/store.h"
 
@@ -30,6 +31,7 @@ struct QueueConfig {
   // How long the lead stays with a process that has gone or does not reach the store; it is renewed five
   // times as often.
   std::chrono::milliseconds leader_lease{5'000};
+  uint64_t max_places = kMaxPlaces;
   // The keys of the tokens. Empty: a development key, id "queue", in data_dir/keys/queue-token.key, made at
   // the first start.
   std::shared_ptr<const auth::KeyRing> keys;

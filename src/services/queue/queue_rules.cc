@@ -68,7 +68,11 @@ SessionAnswer Describe(const ShowDraft& show, const Session& session, Timestamp 
 class Rules {
  public:
   Rules(const Rows& rows, Timestamp now)
-      : draft_(rows.room, rows.found.sessions, rows.found.sagas), unseen_(rows.unseen), now_(now) {}
+      : draft_(rows.room, rows.found.sessions, rows.found.sagas),
+        unseen_(rows.unseen),
+        max_places_(rows.max_places),
+        now_(now),
+        places_(rows.room.places()) {}
 
   Outcome operator()(const Join& join) {
     ShowDraft& show = draft_.Of(join.show_id);
@@ -77,6 +81,8 @@ class Rules {
     if (session == nullptr || !session->Live()) {
       if (show.show().settings.state == QueueState::kClosed) return Refuse(kQueueClosed);
       if (show.show().settings.state == QueueState::kOff) return Refuse(kQueueOff);
+      if (places_ >= max_places_) return Refuse(kQueueFull);
+      ++places_;
       session = &show.Join(join.user_id, now_);
       // Nobody is ahead: there may be a free slot already, and it is this one's turn.
       if (show.waiting() == 1) RunAdmission(show, now_);
@@ -269,7 +275,9 @@ class Rules {
 
   Draft draft_;
   const bool unseen_;
+  const uint64_t max_places_;
   const Timestamp now_;
+  uint64_t places_;  // with those that this batch has given; those that it calls still count
 };
 
 // Gathers what a command names and memory does not hold.

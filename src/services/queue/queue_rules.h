@@ -128,6 +128,7 @@ struct Rows {
   // No edge is there that could see anybody: ticks do nothing, so that nobody is called, and nobody's time
   // ends.
   bool unseen = false;
+  uint64_t max_places = kMaxPlaces;  // of all shows; with as many nobody joins anew
 };
 struct Decision {
   std::vector<Outcome> outcomes;  // one per command, in order

@@ -177,6 +177,15 @@ TEST_F(QueueRpcTest, KeysAreRotatedWithoutLosingAnybody) {
       << "who has lost the token joins again, at the same place";
 }
 
+TEST_F(QueueRpcTest, TheBoundOfTheLinesIsTheConfigurations) {
+  StopModule();
+  Base::StartModule(QueueConfig{.tick_interval = 0ms, .max_places = 1});
+  Run(ConfigureOf(v1::PAUSED));
+  EXPECT_EQ(Join("ann").state(), v1::WAITING);
+  EXPECT_EQ(Join("bob").refusal(), "queue_full");
+  EXPECT_EQ(Join("ann").state(), v1::WAITING);
+}
+
 TEST_F(QueueRpcTest, ForgedTokensAreRefused) {
   std::string token = Join("ann").token();
   EXPECT_EQ(Poll("rubbish").refusal(), "token_malformed");

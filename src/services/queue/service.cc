@@ -67,10 +67,12 @@ obs::Counter& PutBackCounter(obs::Registry& metrics) {
                             "Shows that the store had lost, and whose settings were written back");
 }
 
-Service::Service(Store& store, const Clock& clock, obs::Registry& metrics, batch::Limits limits, Leads leads)
+Service::Service(Store& store, const Clock& clock, obs::Registry& metrics, batch::Limits limits, Leads leads,
+                 uint64_t max_places)
     : store_(store),
       clock_(clock),
       leads_(std::move(leads)),
+      max_places_(max_places),
       purged_(metrics.GetCounter("boxoffice_retention_deleted_total", "Rows deleted because of their age",
                                  {{"service", "queue"}, {"kind", "session"}})),
       put_back_(PutBackCounter(metrics)),
@@ -207,7 +209,7 @@ Result<Service::Outcomes> Service::LoadDecideSave(std::span<const Command> comma
   if (const Keys keys = KeysOf(room_, commands); !keys.empty()) {
     BOXOFFICE_ASSIGN(found, store_.Load(keys));
   }
-  Decision decision = Decide({room_, found, unseen}, commands, now);
+  Decision decision = Decide({room_, found, unseen, max_places_}, commands, now);
   if (decision.changes.Durable()) {
     auto saved = store_.Save(decision.changes);
     if (!saved) {

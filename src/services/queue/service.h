@@ -37,7 +37,8 @@ class Service {
   using Leads = std::function<bool()>;
 
   // `store`, `clock` and `metrics` outlive it.
-  Service(Store& store, const Clock& clock, obs::Registry& metrics, batch::Limits limits, Leads leads = {});
+  Service(Store& store, const Clock& clock, obs::Registry& metrics, batch::Limits limits, Leads leads = {},
+          uint64_t max_places = kMaxPlaces);
 
   // Fills memory from the store; once, before the first Submit. Everybody waiting counts as seen now, and
   // whoever is ACTIVE as active now. Of the shows that were `known` before, those that the store has lost are
@@ -99,6 +100,7 @@ class Service {
   Store& store_;
   const Clock& clock_;
   const Leads leads_;
+  const uint64_t max_places_;
   obs::Counter& purged_;
   obs::Counter& put_back_;
   WaitingRoom room_;

@@ -42,6 +42,11 @@ inline constexpr double kMaxRatePerS = 100'000;
 inline constexpr uint32_t kMinActiveCap = 1;
 inline constexpr uint32_t kMaxActiveCap = 1'000'000;
 inline constexpr size_t kMaxUserBytes = 64;
+// Places in line at most, of all shows together, also those that were left before they were called: so
+// whatever is stored can be drawn, and loaded by whoever leads next. Each takes 320 bytes at most: 48 in the
+// line, 24 in the index, 80 for a long name and 8 in the order of a draw, and all of it twice while it is
+// loaded anew. 1.6 GB in all.
+inline constexpr uint64_t kMaxPlaces = 5'000'000;
 // Edges are told for so long of those who have left, and of so many of a show: an edge that misses them goes
 // on saying that they wait, until they are called.
 inline constexpr milliseconds kLeftLately{10'000};
@@ -184,6 +189,7 @@ struct Ticket {
 // Why there is no session, or no binding: stable, and part of the contract.
 inline constexpr std::string_view kQueueClosed = "queue_closed";
 inline constexpr std::string_view kQueueOff = "queue_off";
+inline constexpr std::string_view kQueueFull = "queue_full";
 inline constexpr std::string_view kTokenMissing = "queue_token_missing";
 inline constexpr std::string_view kTokenMalformed = "token_malformed";
 inline constexpr std::string_view kTokenSignature = "token_signature";

@@ -197,7 +197,7 @@ std::optional<SessionKey> WaitingRoom::FindBound(SagaId saga) const {
 
 void WaitingRoom::RestoreShow(Show show) {
   const int64_t show_id = show.show_id;
-  shows_.emplace(show_id, ShowQueue(std::move(show)));
+  places_ += shows_.emplace(show_id, ShowQueue(std::move(show))).first->second.places();
 }
 
 void WaitingRoom::RestoreSession(Session session, Timestamp now) {
@@ -226,7 +226,9 @@ void WaitingRoom::Apply(const Changes& changes) {
         bound_[session.session.saga] = {show_id, session.session.sequence};
       }
     }
+    places_ -= queue.places();
     queue.Apply(change);
+    places_ += queue.places();
   }
 }
 

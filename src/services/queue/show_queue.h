@@ -73,6 +73,7 @@ class ShowQueue {
   [[nodiscard]] const Pace& pace() const { return pace_; }
   [[nodiscard]] uint64_t waiting() const { return waiting_; }  // without those who left
   [[nodiscard]] uint64_t active() const { return active_; }
+  [[nodiscard]] uint64_t places() const { return line_.size(); }  // with those of who left
 
   // The order of a draw that is not over; null: everybody's place is the sequence, or called.
   [[nodiscard]] const std::shared_ptr<const auth::Shuffle>& order() const { return order_; }
@@ -136,6 +137,7 @@ class WaitingRoom {
  public:
   [[nodiscard]] const ShowQueue* Find(int64_t show_id) const;
   [[nodiscard]] const std::unordered_map<int64_t, ShowQueue>& shows() const { return shows_; }
+  [[nodiscard]] uint64_t places() const { return places_; }  // in the lines of all shows
   // The session that names the saga and is not finished.
   [[nodiscard]] std::optional<SessionKey> FindBound(SagaId saga) const;
 
@@ -152,6 +154,7 @@ class WaitingRoom {
  private:
   std::unordered_map<int64_t, ShowQueue> shows_;
   std::unordered_map<SagaId, SessionKey> bound_;
+  uint64_t places_ = 0;
 };
 
 }  // namespace boxoffice::queue

@@ -4,7 +4,7 @@ import { command, createBoxoffice, ok, untilActive, untilSettled } from 'boxoffi
 
 async function main() {
   const boxoffice = createBoxoffice({ baseUrl: process.env.BOXOFFICE_URL ?? 'http://127.0.0.1:8080', token: process.env.TOKEN ?? '' });
-  const concerts = await ok(boxoffice.GET('/v1/concerts', { params: { query: { limit: 200 } } }));
+  const concerts = await ok(boxoffice.GET('/v1/concerts', { params: { query: { when: 'upcoming', limit: 200 } } }));
   const show = concerts.items.flatMap((concert) => concert.shows).find((one) => one.state === 'ON_SALE');
   if (!show) throw new Error('no show is on sale');
 

@@ -53,6 +53,8 @@ async function everyOne<T>(read: (query: { limit: number; cursor?: string }) => 
   return all;
 }
 export const fetchConcerts = () => everyOne((query) => ok(api.GET('/v1/concerts', { params: { query } })));
+// With a show that has not begun.
+export const fetchUpcomingConcerts = () => everyOne((query) => ok(api.GET('/v1/concerts', { params: { query: { ...query, when: 'upcoming' } } })));
 // With drafts.
 export const fetchAdminConcerts = () => everyOne((query) => ok(api.GET('/v1/admin/concerts', { params: { query } })));
 export const fetchConcert = (concert: string) => ok(api.GET('/v1/concerts/{concert}', { params: { path: { concert } } }));

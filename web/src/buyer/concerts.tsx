@@ -1,7 +1,7 @@
-import { useQuery } from '@tanstack/react-query';
+import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { useMemo, useState } from 'react';
 import { Link } from 'wouter';
-import { api, fetchConcerts, ok, type Concert } from '../api/client';
+import { api, fetchUpcomingConcerts, kPages, ok, type Concert } from '../api/client';
 import { Name, nameIn, ProblemNote } from '../parts';
 import { useText } from '../text';
 import { Poster } from './poster';
@@ -56,10 +56,11 @@ function RankingStrip({ concerts }: { concerts: Concert[] }) {
     const concert = concerts.find((one) => one.shows.some((show) => show.id === row.show_id));
     return concert ? [{ row, concert }] : [];
   });
+  if (data && data.items.length > 0 && rows.length === 0) return null; // what was booked is over
   return (
     <section className="ranking" aria-labelledby="ranking">
       <h2 id="ranking">{t.ranking}</h2>
-      {data && rows.length === 0 && <p className="soft">{t.rankingEmpty}</p>}
+      {data?.items.length === 0 && <p className="soft">{t.rankingEmpty}</p>}
       <ol>
         {rows.map(({ row, concert }) => (
           <li key={row.show_id}>
@@ -81,7 +82,7 @@ export function ConcertsPage() {
   const { t } = useText();
   const [search, setSearch] = useState('');
   const [filter, setFilter] = useState<Filter>('all');
-  const { data, error, refetch } = useQuery({ queryKey: ['concerts'], queryFn: fetchConcerts });
+  const { data, error, refetch } = useQuery({ queryKey: ['concerts', 'upcoming'], queryFn: fetchUpcomingConcerts });
   const found = useMemo(() => {
     const words = search.toLocaleLowerCase().split(/\s+/).filter(Boolean);
     return (data ?? []).filter((concert) => {
@@ -113,7 +114,35 @@ export function ConcertsPage() {
           <Card concert={concert} key={concert.id} />
         ))}
       </ul>
+      <p>
+        <Link href="/concerts/past">{t.pastConcerts}</Link>
+      </p>
       {data && <RankingStrip concerts={data} />}
+    </>
+  );
+}
+
+export function PastConcertsPage() {
+  const { t } = useText();
+  const { data, error, refetch, hasNextPage, fetchNextPage } = useInfiniteQuery({
+    queryKey: ['concerts', 'past'],
+    ...kPages,
+    queryFn: ({ pageParam }) => ok(api.GET('/v1/concerts', { params: { query: { when: 'past', limit: 20, ...(pageParam ? { cursor: pageParam } : {}) } } })),
+  });
+  const past = data?.pages.flatMap((page) => page.items) ?? [];
+  return (
+    <>
+      <title>{`${t.pastConcerts} – Boxoffice`}</title>
+      <h1>{t.pastConcerts}</h1>
+      <ProblemNote thrown={error} retry={() => void refetch()} />
+      {!data && !error && <p className="loading">{t.loading}</p>}
+      {data && past.length === 0 && !hasNextPage && <p role="status">{t.noPastConcerts}</p>}
+      <ul className="cards">
+        {past.map((concert) => (
+          <Card concert={concert} key={concert.id} />
+        ))}
+      </ul>
+      {hasNextPage && <button type="button" onClick={() => void fetchNextPage()}>{t.more}</button>}
     </>
   );
 }

@@ -1,14 +1,33 @@
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { useEffect } from 'react';
 import { Link } from 'wouter';
-import { api, fetchConcerts, isSettled, kPages, ok } from '../api/client';
+import { api, fetchConcert, fetchShow, isSettled, kPages, ok, type Reservation } from '../api/client';
 import { Name, ProblemNote } from '../parts';
 import { useText } from '../text';
 import { Poster } from './poster';
 
-export function ReservationsPage() {
+// Of whatever show: most tickets that somebody has are of some that are over.
+function Ticket({ row }: { row: Reservation }) {
   const { t, money, time } = useText();
-  const concerts = useQuery({ queryKey: ['concerts'], queryFn: fetchConcerts });
+  const { data: show } = useQuery({ queryKey: ['show', row.show_id], queryFn: () => fetchShow(row.show_id) });
+  const { data: concert } = useQuery({ queryKey: ['concert', show?.concert_id], enabled: Boolean(show), queryFn: () => fetchConcert(show!.concert_id) });
+  return (
+    <li className="panel">
+      {concert && <Poster id={concert.id} title={concert.title} />}
+      <div>
+        <span className={`state ${row.state}`}>{t.reservationState[row.state]}</span>
+        <h2>
+          <Link href={`/my/reservations/${row.id}`}>{concert ? <Name of={concert.title} /> : row.show_id}</Link>
+        </h2>
+        {show && <p>{time(show.starts_at)}</p>}
+        {row.seats.length > 0 && <p className="soft">{row.seats.map((seat) => seat.label).join(', ')} · {money(row.amount, row.currency)}</p>}
+      </div>
+    </li>
+  );
+}
+
+export function ReservationsPage() {
+  const { t } = useText();
   const { data, error, refetch, hasNextPage, fetchNextPage } = useInfiniteQuery({
     queryKey: ['reservations'],
     ...kPages,
@@ -31,23 +50,9 @@ export function ReservationsPage() {
         </p>
       )}
       <ul className="tickets">
-        {rows.map((row) => {
-          const concert = concerts.data?.find((one) => one.shows.some((show) => show.id === row.show_id));
-          const show = concert?.shows.find((one) => one.id === row.show_id);
-          return (
-            <li key={row.id} className="panel">
-              {concert && <Poster id={concert.id} title={concert.title} />}
-              <div>
-                <span className={`state ${row.state}`}>{t.reservationState[row.state]}</span>
-                <h2>
-                  <Link href={`/my/reservations/${row.id}`}>{concert ? <Name of={concert.title} /> : row.show_id}</Link>
-                </h2>
-                {show && <p>{time(show.starts_at)}</p>}
-                {row.seats.length > 0 && <p className="soft">{row.seats.map((seat) => seat.label).join(', ')} · {money(row.amount, row.currency)}</p>}
-              </div>
-            </li>
-          );
-        })}
+        {rows.map((row) => (
+          <Ticket row={row} key={row.id} />
+        ))}
       </ul>
       {hasNextPage && <button type="button" onClick={() => void fetchNextPage()}>{t.more}</button>}
     </section>

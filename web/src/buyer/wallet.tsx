@@ -1,6 +1,6 @@
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
-import { api, fetchConcerts, fetchWallet, kPages, ok } from '../api/client';
+import { api, fetchUpcomingConcerts, fetchWallet, kPages, ok } from '../api/client';
 import { useCommand } from '../api/command';
 import { ProblemNote, useFocusKept } from '../parts';
 import { useSession } from '../session';
@@ -53,7 +53,7 @@ export function TopUp({ currency, suggested, onDone }: { currency: string; sugge
 export function WalletPage() {
   const { t, money, time, unit } = useText();
   const wallet = useQuery({ queryKey: ['wallet'], queryFn: fetchWallet });
-  const concerts = useQuery({ queryKey: ['concerts'], queryFn: fetchConcerts });
+  const concerts = useQuery({ queryKey: ['concerts', 'upcoming'], queryFn: fetchUpcomingConcerts });
   const entries = useInfiniteQuery({
     queryKey: ['entries'],
     ...kPages,
