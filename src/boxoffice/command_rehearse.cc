@@ -12,6 +12,7 @@
 #include <CLI/Formatter.hpp>
 #include <boost/json.hpp>
 #include <fmt/format.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -22,6 +23,8 @@
 #include "platform/auth/base64url.h"
 #include "platform/auth/claims.h"
 #include "platform/auth/token.h"
+#include "platform/module/process.h"
+#include "rehearsal/http_load.h"
 #include "rehearsal/interrupt.h"
 #include "rehearsal/report.h"
 
@@ -154,22 +157,32 @@ std::string OperatorToken(const RestOptions& rest, const RehearseOptions& option
   return *token;
 }
 
-void Audit(const RestOptions& rest, rehearsal::Report& report) {
-  const auto client = ApiClient::Make(rest.api);
-  if (!client) {
-    report.audit_failure = client.error().detail;
-    return;
-  }
-  const auto response = client->Send("POST", "/v1/admin/audit", {}, {}, kAuditLimit);
-  if (!response || response->status != 200) {
-    report.audit_failure = response ? DescribeProblem(*response) : response.error().detail;
+// Unlike an ApiClient's call it ends by Ctrl-C, too.
+Result<rehearsal::HttpLoad::Reply> AskForAudit(const rehearsal::Report& report) {
+  const std::string_view host = std::string_view(report.target).substr(report.target.find("//") + 2);
+  std::string request;
+  rehearsal::AppendRequest(request, "POST", "/v1/admin/audit", report.options.operator_jwt,
+                           fmt::format("Idempotency-Key: {}\r\n", NewIdempotencyKey()), "", host);
+  BOXOFFICE_ASSIGN(const auto load, rehearsal::HttpLoad::Connect({report.options.gateways.front()}, 1));
+  return load->Call(request, kAuditLimit);
+}
+
+// It may take minutes, for which nobody has to wait who wants no more than the report.
+void Audit(rehearsal::Report& report) {
+  rehearsal::CatchInterrupts();  // one that ended the play does not end this
+  fmt::print(stderr, "auditing; Ctrl-C leaves it out\n");
+  const auto reply = AskForAudit(report);
+  if (!reply || reply->status != 200) {
+    report.audit_failure = rehearsal::Interrupted() ? "interrupted"
+                           : reply                  ? DescribeProblem({reply->status, {}, reply->body})
+                                                    : reply.error().detail;
     return;
   }
   boost::system::error_code error;
-  const json::value audit = json::parse(response->body, error);
+  const json::value audit = json::parse(reply->body, error);
   report.audited = !error;
   report.audit_clean = !error && TextOf(audit, "ok") == "true";
-  report.audit_json = response->body;
+  report.audit_json = reply->body;
 }
 
 // Where a person looks on, one line that changes; else a line now and then.
@@ -266,8 +279,20 @@ void ChooseWhoCredits(RehearseOptions& options, const std::vector<std::string>& 
   }
 }
 
+// Before anything is made, which would stay when there are no files for the connections.
+void AllowConnections(size_t connections) {
+  constexpr size_t kOtherFiles = 64;
+  module::RaiseFileLimit();
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= connections + kOtherFiles) return;
+  ExitCant({Code::kInvalidArgument, "file_limit_low",
+            fmt::format("{} files may be open, and --connections {} takes {}: raise `ulimit -Hn`",
+                        files.rlim_cur, connections, connections + kOtherFiles)});
+}
+
 // The exit code.
 int Rehearse(RehearseOptions options) {
+  AllowConnections(options.on_sale.connections);
   if (options.urls.empty()) {
     const auto url = GatewayUrl(options.api);
     if (!url) ExitCant(url.error());
@@ -307,7 +332,7 @@ int Rehearse(RehearseOptions options) {
                            false,
                            "",
                            "that takes an operator's token"};
-  if (rest) Audit(*rest, report);
+  if (rest) Audit(report);
   fmt::print("{}", options.json ? RenderJson(report) + "\n" : RenderTable(report));
   const bool well =
       report.figures.confirmed > 0 && !report.figures.cancelled_s && (!report.audited || report.audit_clean);

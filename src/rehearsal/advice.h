@@ -24,10 +24,11 @@ struct Second {
   // By the buyers, within the second.
   uint64_t answered = 0;
   uint64_t overloaded = 0;  // 429, 503 and other faults, and no answer
-  uint64_t judged = 0;      // answers to holds and payments
-  uint64_t slow = 0;        // of them, later than the limit
-  uint64_t served = 0;      // buyers who were in and have finished, by buying or otherwise
-  uint64_t confirmed = 0;   // reservations
+  // Holds and payments that were answered; one that was answered 202, once its outcome is known or late.
+  uint64_t judged = 0;
+  uint64_t slow = 0;       // of them, later than the limit
+  uint64_t served = 0;     // buyers who were in and have finished, by buying or otherwise: IsServed
+  uint64_t confirmed = 0;  // reservations
   // By the buyers, at its end.
   uint64_t arrived = 0;
   uint64_t ended = 0;

@@ -33,7 +33,14 @@ std::string_view EndingName(Ending ending) {
   return kNames[static_cast<size_t>(ending)];
 }
 
+bool IsServed(Ending ending) {
+  return ending == Ending::kBought || ending == Ending::kCancelled || ending == Ending::kLeftHolding ||
+         ending == Ending::kNoSeats;
+}
+
 bool IsOverload(const Told& told) { return told.status == 0 || told.status == 429 || told.status >= 500; }
+
+bool IsGood(const Told& told) { return (told.status >= 200 && told.status < 300) || told.status == 304; }
 
 Buyer::Buyer(const Behaviour& behaviour, int seat_limit, Random& random)
     : behaviour_(&behaviour),
@@ -73,7 +80,7 @@ Buyer::Next Buyer::AskAgain(Step step, const Told& told, Random& random) {
 
 Buyer::Next Buyer::Take(Step step, const Told& told, Random& random) {
   if (IsOverload(told)) return AskAgain(step, told, random);
-  const bool good = told.status >= 200 && told.status < 400;
+  const bool good = IsGood(told);
   if (step == Step::kLeave) return End(after_leaving_);
   if (step == Step::kCancel)
     return End(bought_ && good ? Ending::kCancelled : bought_ ? Ending::kBought : Ending::kLeftHolding);
@@ -100,7 +107,9 @@ Buyer::Next Buyer::Take(Step step, const Told& told, Random& random) {
 }
 
 Buyer::Next Buyer::TakePlace(const Told& told, Random& random) {
-  queue_token_ = FindJsonText(told.body, "token");
+  // Whoever is in shows the word that says so, as the web app does.
+  const std::string_view in = FindJsonText(told.body, "admission");
+  queue_token_ = in.empty() ? FindJsonText(told.body, "token") : in;
   const std::string_view state = FindJsonText(told.body, "state");
   // Where the queue is OFF meanwhile, nobody is called any more, and nobody needs to be.
   if (state == "ACTIVE" || FindJsonText(told.body, "queue_state") == "OFF") return GoIn(random);

@@ -34,11 +34,14 @@ enum class Ending : uint8_t {
   kLeftWaiting,  // lost patience in the queue
   kLeftHolding,  // had seats, and did not pay
   kNoSeats,      // there were none for him any more
-  kRefused,      // was told no for another reason; the errors by code say which
-  kGaveUp,       // asked as often as he is willing to, and had no answer that is one
+  kRefused,      // was told no for another reason; the errors and refusals by code say which
+  kGaveUp,       // asked as often as he is willing to, and had no answer that is one, or no outcome
 };
 inline constexpr size_t kEndings = 7;
 [[nodiscard]] std::string_view EndingName(Ending ending);
+// Whether the system did its part for one who was in: how it ended was his own choice, or there were no
+// seats.
+[[nodiscard]] bool IsServed(Ending ending);
 
 struct Behaviour {
   double by_map = 0.3;          // choose their seats on the map; the others take the best available
@@ -60,6 +63,8 @@ struct Told {
 
 // Whether an answer says that the system is busy, or there is none: to be asked again, with the same key.
 [[nodiscard]] bool IsOverload(const Told& told);
+// Whether it is what was asked for. A redirect is not: nothing was done, and nobody follows it.
+[[nodiscard]] bool IsGood(const Told& told);
 
 // Not thread-safe. A value.
 class Buyer {

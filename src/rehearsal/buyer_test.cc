@@ -2,9 +2,11 @@
 
 #include <set>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "platform/auth/base64url.h"
 #include "rehearsal/seat_choice.h"
 
 namespace boxoffice::rehearsal {
@@ -182,27 +184,36 @@ TEST_F(BuyerTest, WhenItIsSoldOutOnlyThoseWithSeatsGoOn) {
   EXPECT_EQ(buyer.SeeSoldOut(), std::nullopt);
 }
 
-std::string MapOf(std::initializer_list<std::pair<std::string_view, std::string_view>> rows_and_states) {
-  std::string items;
-  int seat_no = 0;
-  for (const auto& [row, state] : rows_and_states) {
-    items += items.empty() ? "" : ",";
-    items += R"({"seat_no":)" + std::to_string(++seat_no) + R"(,"section":"A","row":")" + std::string(row) +
-             R"(","state":")" + std::string(state) + R"("})";
+// Rows of these lengths; the states as they are numbered: 0 free, 1 held, 2 sold, 3 blocked.
+std::string MapOf(std::string_view lengths, std::initializer_list<int> states,
+                  std::string_view accessible = "", std::string_view companions = "") {
+  std::string bytes((states.size() + 3) / 4, '\0');
+  size_t seat = 0;
+  for (const int state : states) {
+    bytes[seat / 4] = static_cast<char>(bytes[seat / 4] | state << (seat % 4 * 2));
+    ++seat;
   }
-  return R"({"items":[)" + items + "]}";
+  return fmt::format(R"({{"states":"{}","rows":{{"seats":[{}]}},"accessible":[{}],"companions":[{}]}})",
+                     auth::EncodeBase64Url(bytes), lengths, accessible, companions);
 }
 
 TEST_F(BuyerTest, ChoosesNeighboursOfOneRowThatAreFree) {
   SeatMap map;
-  ASSERT_TRUE(map.Read(
-      MapOf({{"1", "free"}, {"1", "sold"}, {"1", "free"}, {"2", "free"}, {"2", "free"}, {"2", "held"}})));
+  ASSERT_TRUE(map.Read(MapOf("3,3", {0, 2, 0, 0, 0, 1})));
   EXPECT_EQ(map.free(), 4U);
   for (int i = 0; i < 20; ++i) EXPECT_THAT(map.Choose(2, random_), ::testing::ElementsAre(4, 5));
   EXPECT_EQ(map.Choose(3, random_).size(), 3U) << "apart, rather than not at all";
   EXPECT_THAT(map.Choose(5, random_), ::testing::IsEmpty());
-  EXPECT_FALSE(map.Read("{}"));
+  for (const std::string& none : {std::string("{}"), std::string("<html>"), MapOf("3,6", {0, 0, 0, 0})})
+    EXPECT_FALSE(map.Read(none)) << none;
   EXPECT_EQ(map.free(), 4U) << "what is no map changes nothing";
+}
+
+TEST_F(BuyerTest, LeavesSeatsForWheelchairsAndForCompanionsToThoseWhoNeedThem) {
+  SeatMap map;
+  ASSERT_TRUE(map.Read(MapOf("4", {0, 0, 0, 0}, "2", "[3,2]")));
+  EXPECT_EQ(map.free(), 2U);
+  EXPECT_THAT(map.Choose(2, random_), ::testing::UnorderedElementsAre(1, 4));
 }
 
 }  // namespace

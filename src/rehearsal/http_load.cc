@@ -52,6 +52,7 @@ struct HttpLoad::Connection {
   bool watches_writable = false;
   bool connecting = false;                // nobody has answered there yet
   bool idle = false;                      // is in idle_
+  bool answered = false;                  // since it was opened, and not only that the server is full
   SteadyClock::time_point opened_last{};  // or tried to
 };
 
@@ -133,6 +134,7 @@ HttpLoad::~HttpLoad() {
 
 Result<void> HttpLoad::Open(Connection& connection, bool wait) {
   connection.opened_last = SteadyClock::now();
+  connection.answered = false;
   const auto& address = *connection.address;
   const int type = SOCK_STREAM | SOCK_CLOEXEC | (wait ? 0 : SOCK_NONBLOCK);
   connection.fd = ::socket(address.address.ss_family, type, 0);
@@ -226,18 +228,19 @@ SteadyClock::time_point HttpLoad::AskDue(const LoadPlan& plan) {
     const auto is_free = [](const Connection& one) {
       return one.fd >= 0 && !one.connecting && one.under_way.empty();
     };
-    while (!idle_.empty() && !is_free(*idle_.back())) {
-      idle_.back()->idle = false;
-      idle_.pop_back();
+    while (!idle_.empty() && !is_free(*idle_.front())) {
+      idle_.front()->idle = false;
+      idle_.pop_front();
     }
     if (idle_.empty()) return due;
-    Connection& connection = *idle_.back();
+    // By turns: of the newest first, a server that sheds at once would be asked for all.
+    Connection& connection = *idle_.front();
     uint64_t tag = 0;
     if (!plan.ask(connection.out, tag)) {
       exhausted_ = true;
       break;
     }
-    idle_.pop_back();
+    idle_.pop_front();
     connection.idle = false;
     connection.under_way.push_back({tag, due, now});
     ++under_way_;
@@ -289,7 +292,8 @@ Result<HttpLoad::Reply> HttpLoad::Call(const std::string& request, std::chrono::
   plan.take = [&](const Answer& answer) { reply = {answer.status, std::string(answer.body)}; };
   Run(plan);
   if (reply.status == 0)
-    return Fail(Code::kUnknown, "connection_lost", request.substr(0, request.find('\r')));
+    return Fail(Code::kUnknown, "connection_lost",
+                request.substr(0, request.find(" HTTP/")) + ": the connection was lost, or no answer came");
   return reply;
 }
 
@@ -358,6 +362,7 @@ void HttpLoad::Receive(Connection& connection, const LoadPlan& plan) {
     const Connection::Request request = connection.under_way.front();
     connection.under_way.pop_front();
     --under_way_;
+    connection.answered = connection.answered || response.status != 503;
     plan.take({request.tag, response.status, response.body, SteadyClock::now() - request.since,
                request.sent - request.since, response.retry_after_s, response.etag});
     bytes.remove_prefix(response.size);
@@ -391,6 +396,9 @@ void HttpLoad::Lose(Connection& connection, const LoadPlan& plan) {
 void HttpLoad::Reopen(Connection& connection, const LoadPlan& plan) {
   Lose(connection, plan);
   if (exhausted_ || Interrupted()) return;
+  // Whatever takes connections and ends them would be flooded with them: Tidy tries again.
+  const bool useless = !connection.answered && SteadyClock::now() - connection.opened_last <= kRetryOpening;
+  if (plan.due && useless) return;
   // In an open loop all others would be late while this one is waited for.
   if (Open(connection, /*wait=*/!plan.due) && !connection.connecting) Fill(connection, plan);
 }

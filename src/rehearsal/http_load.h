@@ -64,7 +64,8 @@ class HttpLoad {
   // Connects to 127.0.0.1. Error: connect_failed.
   [[nodiscard]] static Result<std::unique_ptr<HttpLoad>> Connect(uint16_t port, size_t connections);
   // To each of `endpoints` (at least one) by turns. Each of them must be there now; one that is gone later is
-  // tried again every second. Errors: connect_failed, host_unknown.
+  // tried again every second, and in an open loop so is a connection that ended before it had answered
+  // anything (but 503). Errors: connect_failed, host_unknown.
   [[nodiscard]] static Result<std::unique_ptr<HttpLoad>> Connect(const std::vector<Endpoint>& endpoints,
                                                                  size_t connections);
   ~HttpLoad();
@@ -105,7 +106,7 @@ class HttpLoad {
   std::vector<std::unique_ptr<Address>> addresses_;
   int epoll_ = -1;
   std::vector<std::unique_ptr<Connection>> connections_;
-  std::vector<Connection*> idle_;  // of an open loop: those with nothing under way
+  std::deque<Connection*> idle_;  // of an open loop: those with nothing under way, the longest first
   bool exhausted_ = false;
   size_t under_way_ = 0;
   SteadyClock::time_point last_event_;

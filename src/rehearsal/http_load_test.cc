@@ -1,11 +1,15 @@
 #include "rehearsal/http_load.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
+#include <cstdint>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include <arpa/inet.h>
 #include <boost/asio/executor_work_guard.hpp>
@@ -197,6 +201,84 @@ TEST_F(HttpLoadTest, WhatASecondMakesDueIsAskedInThatSecond) {
   load_->Run(plan);
   // A machine that stands still for a second shows nothing of that one.
   EXPECT_GT(told_by_its_end, 0);
+}
+
+// Takes every connection, and closes it: as whatever stands before servers that are gone does.
+class Closing {
+ public:
+  Closing() : listener_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    address_.sin_family = AF_INET;
+    address_.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof(address_);
+    auto* address = reinterpret_cast<sockaddr*>(&address_);
+    EXPECT_EQ(::bind(listener_, address, size), 0);
+    EXPECT_EQ(::listen(listener_, SOMAXCONN), 0);
+    EXPECT_EQ(::getsockname(listener_, address, &size), 0);
+    thread_ = std::thread([this] {
+      for (int taken = 0; (taken = ::accept(listener_, nullptr, nullptr)) >= 0; ++accepted_) ::close(taken);
+    });
+  }
+  ~Closing() {
+    ::shutdown(listener_, SHUT_RDWR);  // wakes who accepts
+    thread_.join();
+    ::close(listener_);
+  }
+  uint16_t port() const { return ntohs(address_.sin_port); }
+  uint64_t accepted() const { return accepted_; }
+
+ private:
+  int listener_;
+  sockaddr_in address_{};
+  std::atomic<uint64_t> accepted_ = 0;
+  std::thread thread_;
+};
+
+// So many requests, one each 5 ms; how many were answered by each status.
+std::map<int, uint64_t> AskEvenly(HttpLoad& load, uint64_t count) {
+  const auto start = SteadyClock::now();
+  uint64_t asked = 0;
+  std::map<int, uint64_t> statuses;
+  LoadPlan plan;
+  plan.due = [&] {
+    const std::chrono::milliseconds at(5 * static_cast<int64_t>(asked));
+    return asked == count ? SteadyClock::time_point::max() : start + at;
+  };
+  plan.ask = [&](std::string& out, uint64_t& tag) {
+    tag = asked++;
+    out += fmt::format("POST /echo/{} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", tag);
+    return true;
+  };
+  plan.take = [&](const Answer& answer) { ++statuses[answer.status]; };
+  load.Run(plan);
+  return statuses;
+}
+
+TEST_F(HttpLoadTest, AConnectionThatEndsUnansweredIsOpenedAgainOnceASecond) {
+  constexpr uint64_t kCount = 600;
+  constexpr size_t kEach = 4;  // connections
+  Closing closing;
+  const auto start = SteadyClock::now();
+  const auto load =
+      *HttpLoad::Connect({Endpoint{"127.0.0.1", port_}, Endpoint{"127.0.0.1", closing.port()}}, 2 * kEach);
+  auto statuses = AskEvenly(*load, kCount);
+  const auto seconds =
+      std::chrono::duration_cast<std::chrono::seconds>(SteadyClock::now() - start).count() + 1;
+  EXPECT_LE(closing.accepted(), kEach * static_cast<uint64_t>(seconds));
+  EXPECT_GE(statuses[201], kCount * 95 / 100);
+}
+
+TEST_F(HttpLoadTest, ConnectionsThatAreFreeAreAskedByTurns) {
+  http::Router router;
+  router.Add(http::Method::kPost, "/echo/{word}", [](http::Request&) -> asio::awaitable<http::Response> {
+    co_return http::JsonResponse("", 202);
+  });
+  const auto other = *http::Server::Listen(io_, std::move(router));
+  const auto load =
+      *HttpLoad::Connect({Endpoint{"127.0.0.1", port_}, Endpoint{"127.0.0.1", other->port()}}, 2);
+  auto statuses = AskEvenly(*load, 100);
+  EXPECT_GE(statuses[201], 30U);
+  EXPECT_GE(statuses[202], 30U);
+  other->Stop();
 }
 
 // A server that was there and whose packets go nowhere now, as those of a machine that is gone: one whose

@@ -11,6 +11,7 @@ void Note(int) { interrupted = 1; }
 }  // namespace
 
 void CatchInterrupts() {
+  interrupted = 0;
   struct sigaction action{};
   action.sa_handler = Note;  // without SA_RESTART: what waits is woken
   sigaction(SIGINT, &action, nullptr);

@@ -3,7 +3,7 @@
 
 namespace boxoffice::rehearsal {
 
-// From now on SIGINT and SIGTERM set the flag instead of ending the process.
+// From now on SIGINT and SIGTERM set the flag instead of ending the process; it is not set yet.
 void CatchInterrupts();
 [[nodiscard]] bool Interrupted();
 

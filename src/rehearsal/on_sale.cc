@@ -8,6 +8,7 @@
 #include <fmt/ranges.h>
 
 #include "base/check.h"
+#include "platform/http/gzip.h"
 #include "rehearsal/interrupt.h"
 #include "rehearsal/response_scan.h"
 #include "rehearsal/seat_choice.h"
@@ -22,6 +23,7 @@ constexpr uint64_t kWatchQueue = ~uint64_t{0};
 constexpr uint64_t kWatchShow = ~uint64_t{1};
 constexpr std::chrono::seconds kStallLimit{30};
 constexpr std::chrono::milliseconds kMapLife{250};  // as the system has it
+constexpr size_t kMaxMap = 16U << 20;
 
 std::string FormEndpoint(const Endpoint& endpoint) {
   const bool v6 = endpoint.host.find(':') != std::string::npos;
@@ -62,6 +64,12 @@ class Player {
   }
 
  private:
+  // A hold or a payment that was answered 202: its outcome is asked for.
+  struct Pending {
+    Step step;
+    Time since;  // its buyer has meant to ask for it
+    bool judged = false;
+  };
   struct Person {
     explicit Person(Buyer who) : buyer(std::move(who)) {}
     Buyer buyer;
@@ -69,6 +77,7 @@ class Player {
     bool ended = false;
     bool admitted = false;
     bool confirmed = false;
+    std::optional<Pending> pending;
   };
   struct Event {
     Time at;
@@ -134,9 +143,7 @@ class Player {
       case Step::kPoll:
         return AppendRequest(out, "GET", "/v1/queue", jwt, queue, "", host_);
       case Step::kSeatMap:
-        return AppendRequest(out, "GET", fmt::format("/v1/shows/{}/seats", options_.show), jwt,
-                             map_tag_.empty() ? "" : fmt::format("If-None-Match: {}\r\n", map_tag_), "",
-                             host_);
+        return AppendSeatMap(out, jwt);
       case Step::kHold:
         return AppendRequest(out, "POST", "/v1/reservations", jwt, queue + key, HoldBody(buyer), host_);
       case Step::kTopUp:
@@ -150,6 +157,12 @@ class Player {
       case Step::kLeave:
         return AppendRequest(out, "DELETE", "/v1/queue", jwt, queue, "", host_);
     }
+  }
+  // As a browser asks for it.
+  void AppendSeatMap(std::string& out, const std::string& jwt) const {
+    std::string headers = "Accept-Encoding: gzip\r\n";
+    if (!map_tag_.empty()) headers += fmt::format("If-None-Match: {}\r\n", map_tag_);
+    AppendRequest(out, "GET", fmt::format("/v1/shows/{}/seat-map", options_.show), jwt, headers, "", host_);
   }
   void AppendTopUp(std::string& out, uint64_t tag, const std::string& key) const {
     const Buyer& buyer = people_[tag].buyer;
@@ -175,10 +188,14 @@ class Player {
     Count(person, answer, told);
     const Step step = person.step;
     Buyer::Next next = person.buyer.Take(step, told, random_);
-    if (step == Step::kSeatMap && (answer.status == 200 || answer.status == 304)) {
-      ReadMap(answer);
-      next = person.buyer.Choose(map_.Choose(static_cast<size_t>(person.buyer.party()), random_), random_);
+    if (step == Step::kSeatMap && IsGood(told)) {
+      if (ReadMap(answer)) {
+        next = person.buyer.Choose(map_.Choose(static_cast<size_t>(person.buyer.party()), random_), random_);
+      } else {
+        CountNo(step, "answer_malformed", answer.status);
+      }
     }
+    CountOutcome(person, told, next);
     if (person.buyer.admitted() && !std::exchange(person.admitted, true)) ++figures_.admitted;
     if (next.ending) return End(answer.tag, *next.ending);
     if (sold_out_ && (next.step == Step::kPoll || next.step == Step::kSeatMap || next.step == Step::kHold ||
@@ -189,13 +206,15 @@ class Player {
     events_.push({SteadyClock::now() + next.after, answer.tag});
   }
 
-  // Reading takes 25 ms for 50,000 seats, and all who ask within a moment are sent the same map.
-  void ReadMap(const Answer& answer) {
+  // All who ask within a moment are sent the same map, which is read once. False: it is no map.
+  bool ReadMap(const Answer& answer) {
     const Time now = SteadyClock::now();
-    if (answer.status != 200 || answer.etag == map_tag_ || now < map_read_ + kMapLife) return;
-    if (!map_.Read(answer.body)) return;
+    if (answer.status == 304 || now < map_read_ + kMapLife) return true;
+    const std::string text = http::Gunzip(answer.body, kMaxMap);  // empty: a small one comes as it is
+    if (!map_.Read(text.empty() ? answer.body : text)) return false;
     map_tag_ = answer.etag;
     map_read_ = now;
+    return true;
   }
 
   void Count(Person& person, const Answer& answer, const Told& told) {
@@ -203,26 +222,20 @@ class Player {
     figures_.behind.Record(answer.waited);
     ++figures.asked;
     ++second_.answered;
-    const bool good = told.status >= 200 && told.status < 400;
     if (IsOverload(told)) {
       ++figures.overloaded;
       ++second_.overloaded;
+    }
+    const bool judged = person.step == Step::kHold || person.step == Step::kPay;
+    if (judged && told.status == 202) {
+      person.pending = Pending{person.step, SteadyClock::now() - answer.latency};
     } else {
-      figures.latency.Record(answer.latency);
+      if (!IsOverload(told)) figures.latency.Record(answer.latency);
+      if (judged) Judge(answer.latency);
     }
-    if (person.step == Step::kHold || person.step == Step::kPay) {
-      ++second_.judged;
-      if (answer.latency > options_.slow_after) ++second_.slow;
-    }
-    if (!good) {
-      std::string_view code = answer.status == 0 ? "no_answer" : FindJsonText(answer.body, "code");
-      std::string name = fmt::format("{} {}", StepName(person.step), code);
-      if (code.empty()) name += fmt::format("http_{}", answer.status);
-      const bool expected = code == "seats_taken" || code == "not_enough_seats" ||
-                            code == "idempotency_key_running" || code == "queue_off";
-      ++(expected ? figures_.refusals : figures_.errors)[name];
-      return;
-    }
+    if (!IsGood(told))
+      return CountNo(person.step, answer.status == 0 ? "no_answer" : FindJsonText(answer.body, "code"),
+                     answer.status);
     const bool may_confirm = person.step == Step::kPay || person.step == Step::kAsk;
     if (may_confirm && FindJsonText(answer.body, "state") == "CONFIRMED" &&
         !std::exchange(person.confirmed, true)) {
@@ -232,6 +245,40 @@ class Player {
     }
     if (person.step == Step::kCancel && person.confirmed) figures_.seats_cancelled += SeatsOf(person.buyer);
   }
+  void Judge(std::chrono::nanoseconds latency) {
+    ++second_.judged;
+    if (latency > options_.slow_after) ++second_.slow;
+  }
+  void CountNo(Step step, std::string_view code, int status) {
+    std::string name = fmt::format("{} {}", StepName(step), code);
+    if (code.empty()) name += fmt::format("http_{}", status);
+    const bool expected = code == "seats_taken" || code == "not_enough_seats" ||
+                          code == "idempotency_key_running" || code == "queue_off";
+    ++(expected ? figures_.refusals : figures_.errors)[name];
+  }
+  // A no that was told by an answer which is good as such, and what became of a 202.
+  void CountOutcome(Person& person, const Told& told, const Buyer::Next& next) {
+    const bool asks = person.step == Step::kAsk && person.pending;
+    const Step step = asks ? person.pending->step : person.step;
+    const bool gave_up = next.ending == Ending::kGaveUp;
+    if (IsGood(told) && step != Step::kLeave && (gave_up || next.ending == Ending::kRefused))
+      CountNo(step, gave_up ? "not_settled" : WhyNot(told.body), told.status);
+    if (!asks) return;
+    const auto latency = SteadyClock::now() - person.pending->since;
+    const bool over = next.ending || next.step != Step::kAsk;
+    // What is late already is told at once: until it is over, the buyers who wait for theirs become many.
+    if ((over || latency > options_.slow_after) && !std::exchange(person.pending->judged, true))
+      Judge(latency);
+    if (!over) return;
+    if (!gave_up) figures_.steps[static_cast<size_t>(step)].latency.Record(latency);
+    person.pending.reset();
+  }
+  // The code of a reservation's failure, else the state in which it, or a place in the queue, is.
+  static std::string_view WhyNot(std::string_view body) {
+    const std::string_view failure = body.substr(std::min(body.find(R"("failure")"), body.size()));
+    const std::string_view code = FindJsonText(failure, "code");
+    return code.empty() ? FindJsonText(body, "state") : code;
+  }
   static uint64_t SeatsOf(const Buyer& buyer) {
     return buyer.seats().empty() ? static_cast<uint64_t>(buyer.party()) : buyer.seats().size();
   }
@@ -240,7 +287,7 @@ class Player {
     Person& person = people_[tag];
     person.ended = true;
     ++figures_.endings[static_cast<size_t>(ending)];
-    if (person.admitted) ++second_.served;
+    if (person.admitted && IsServed(ending)) ++second_.served;
     tokens_[tag] = {};
   }
 

@@ -38,8 +38,10 @@ struct OnSaleOptions {
 };
 
 struct StepFigures {
-  Histogram latency;   // of answers, from when the buyer meant to ask; without those that say that it is busy
-  uint64_t asked = 0;  // answered or lost, but not by Ctrl-C
+  // Of answers, from when the buyer meant to ask; without those that say that it is busy. That of a hold or a
+  // payment which was answered 202 ends when its outcome is known.
+  Histogram latency;
+  uint64_t asked = 0;       // answered or lost, but not by Ctrl-C
   uint64_t overloaded = 0;  // 429, 503 and other faults, and no answer
 };
 
@@ -51,9 +53,11 @@ struct OnSaleFigures {
   uint64_t admitted = 0;    // buyers who were told that they are in
   uint64_t confirmed = 0;   // reservations
   uint64_t seats_bought = 0;
-  uint64_t seats_cancelled = 0;              // of them
-  std::map<std::string, uint64_t> refusals;  // expected answers that are no: by "step code"
-  std::map<std::string, uint64_t> errors;    // the others: by "step code"
+  uint64_t seats_cancelled = 0;  // of them
+  // Expected answers that are no: by "step code". What a 202 came to counts as its hold's or payment's.
+  std::map<std::string, uint64_t> refusals;
+  // The others, by "step code"; "not_settled": answered 202, and asked about until its buyer gave up.
+  std::map<std::string, uint64_t> errors;
   std::vector<Second> seconds;
   std::chrono::nanoseconds elapsed{0};
   std::optional<double> none_free_s;  // since the opening: the system said that no seat is free, for now

@@ -1,17 +1,45 @@
 #include "rehearsal/seat_choice.h"
 
+#include <set>
 #include <utility>
 
 #include <boost/json.hpp>
+
+#include "platform/auth/base64url.h"
 
 namespace boxoffice::rehearsal {
 namespace {
 
 namespace json = boost::json;
 
-std::string_view TextOf(const json::object& object, std::string_view name) {
-  const json::value* value = object.if_contains(name);
-  return value != nullptr && value->is_string() ? std::string_view(value->as_string()) : std::string_view();
+const json::array* ArrayAt(const json::value& map, std::string_view pointer) {
+  boost::system::error_code error;
+  const json::value* value = map.find_pointer(pointer, error);
+  return value == nullptr ? nullptr : value->if_array();
+}
+
+int64_t Integer(const json::value& value) { return value.is_int64() ? value.as_int64() : -1; }
+
+// Two bits a seat, the first in the lowest; "": there are none.
+std::string StatesOf(const json::value& map) {
+  boost::system::error_code error;
+  const json::value* states = map.find_pointer("/states", error);
+  if (states == nullptr || !states->is_string()) return {};
+  return auth::DecodeBase64Url(states->as_string()).value_or("");
+}
+
+bool IsFree(std::string_view states, size_t index) {
+  return (static_cast<unsigned char>(states[index / 4]) >> (index % 4 * 2) & 3U) == 0;
+}
+
+// Those for wheelchairs, and their companions'.
+std::set<int64_t> KeptSeats(const json::array& accessible, const json::array& companions) {
+  std::set<int64_t> kept;
+  for (const json::value& seat_no : accessible) kept.insert(Integer(seat_no));
+  for (const json::value& pair : companions) {
+    if (pair.is_array() && !pair.as_array().empty()) kept.insert(Integer(pair.as_array().front()));
+  }
+  return kept;
 }
 
 }  // namespace
@@ -20,22 +48,23 @@ bool SeatMap::Read(std::string_view text) {
   boost::system::error_code error;
   json::monotonic_resource memory;
   const json::value map = json::parse(text, error, &memory);
-  const json::value* items = error || !map.is_object() ? nullptr : map.as_object().if_contains("items");
-  if (items == nullptr || !items->is_array()) return false;
+  const json::array* lengths = ArrayAt(map, "/rows/seats");
+  const json::array* accessible = ArrayAt(map, "/accessible");
+  const json::array* companions = ArrayAt(map, "/companions");
+  if (lengths == nullptr || accessible == nullptr || companions == nullptr) return false;
+  const std::string states = StatesOf(map);
+  const std::set<int64_t> kept = KeptSeats(*accessible, *companions);
   std::vector<Seat> free;
-  std::string_view section;
-  std::string_view row;
-  uint32_t row_no = 0;
-  for (const json::value& item : items->as_array()) {
-    const json::object* seat = item.if_object();
-    const json::value* seat_no = seat == nullptr ? nullptr : seat->if_contains("seat_no");
-    if (seat_no == nullptr || !seat_no->is_int64()) return false;
-    if (TextOf(*seat, "section") != section || TextOf(*seat, "row") != row) ++row_no;
-    section = TextOf(*seat, "section");
-    row = TextOf(*seat, "row");
-    if (TextOf(*seat, "state") != "free" || seat->contains("accessible") || seat->contains("companion_of"))
-      continue;
-    free.push_back({static_cast<uint32_t>(seat_no->as_int64()), row_no});
+  uint32_t row = 0;
+  size_t index = 0;  // of a seat: its number, from 0
+  for (const json::value& length : *lengths) {
+    const int64_t count = Integer(length);
+    if (count < 0 || static_cast<size_t>(count) > states.size() * 4 - index) return false;
+    ++row;
+    for (const size_t end = index + static_cast<size_t>(count); index < end; ++index) {
+      const auto seat_no = static_cast<uint32_t>(index + 1);
+      if (IsFree(states, index) && !kept.contains(seat_no)) free.push_back({seat_no, row});
+    }
   }
   free_ = std::move(free);
   return true;

@@ -10,7 +10,7 @@
 
 namespace boxoffice::rehearsal {
 
-// What is free, by the answer of GET /v1/shows/{show}/seats. A value.
+// What is free, by the answer of GET /v1/shows/{show}/seat-map. A value.
 class SeatMap {
  public:
   // False, and nothing has changed: it is no seat map.

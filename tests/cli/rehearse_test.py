@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import tempfile
@@ -42,13 +43,17 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
+class Server(ThreadingHTTPServer):
+    request_queue_size = 256  # connections that come at once
+
+
 class Gateway:
     """Sells whatever is asked for; use it in a with. `special` gives other answers, as (status, body), or None."""
 
     def __init__(self, special):
         self.special = special
         self.asked = []
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = Server(("127.0.0.1", 0), Handler)
         self.server.gateway = self
 
     def __enter__(self):
@@ -139,18 +144,54 @@ class Rehearse(unittest.TestCase):
         over = threading.Event()
 
         def special(asked, _):
+            if asked == "POST /v1/admin/audit":
+                return 200, {"ok": True}
             if asked == "POST /v1/shows/3/queue":
                 asked_to_join.set()
                 over.wait(60)
 
         with Gateway(special) as gateway:
-            with subprocess.Popen([PROGRAM, *map(str, gateway.words(1)), "--json"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                                  text=True, cwd=gateway.folder.name) as process:  # fmt: skip
+            with subprocess.Popen([PROGRAM, *map(str, gateway.words(1)), "--json", "--token", "t"], stdout=subprocess.PIPE,
+                                  stderr=subprocess.DEVNULL, text=True, cwd=gateway.folder.name) as process:  # fmt: skip
                 self.assertTrue(asked_to_join.wait(60))
                 process.send_signal(signal.SIGINT)
                 report = json.loads(process.stdout.read())
             over.set()
         self.assertEqual((report["unfinished"], report["errors"], report["steps"]), (1, {}, {}))
+        self.assertEqual(report["audit"], {"ok": True}, "it ends the play, not what comes after")
+
+    def test_ctrl_c_leaves_out_the_audit_and_the_report_says_so(self):
+        audits = threading.Event()
+        over = threading.Event()
+
+        def special(asked, _):
+            if asked == "POST /v1/admin/audit":
+                audits.set()
+                over.wait(120)
+
+        with Gateway(special) as gateway:
+            with subprocess.Popen([PROGRAM, *map(str, gateway.words(1)), "--json", "--token", "t"], stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, text=True, cwd=gateway.folder.name) as process:  # fmt: skip
+                self.assertTrue(audits.wait(60))
+                process.send_signal(signal.SIGINT)
+                out, err = process.communicate(timeout=60)
+            over.set()
+        report = json.loads(out)
+        self.assertEqual((report["confirmed"], report["audit"]), (1, {"ok": None, "failure": "interrupted"}))
+        self.assertIn("auditing; Ctrl-C leaves it out", err)
+
+    def test_as_many_files_are_opened_as_may_be_and_too_few_are_told_before_anything_is_made(self):
+        def allow(soft, hard):
+            return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+        for limits, code in (((64, 4096), 0), ((64, 128), 2)):
+            with self.subTest(limits=limits), Gateway(lambda *_: None) as gateway:
+                words = [word if word != "4" else "100" for word in gateway.words(1)]  # connections
+                done = run(*words, cwd=gateway.folder.name, preexec_fn=allow(*limits))
+                self.assertEqual(done.returncode, code, done.stderr)
+                if code == 2:
+                    self.assertIn("(file_limit_low)", done.stderr)
+                    self.assertEqual(gateway.asked, [])
 
     def test_a_queue_that_may_not_be_watched_was_not_watched(self):
         with Gateway(lambda *_: None) as gateway:

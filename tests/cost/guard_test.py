@@ -15,7 +15,7 @@ from pathlib import Path
 GOLDEN = Path(__file__).with_name("cost.golden")
 # Instructions differ a little with the libraries' builds and the processor's features; allocations do not.
 TOLERANCE = {"instructions": 0.12, "allocations": 0.05}
-FALL = 0.25
+FALL = 0.12
 SLOWER = 30  # percent: what has to be noticed
 SKIPPED = 77
 
@@ -81,8 +81,21 @@ def unnoticed(costs, golden):
     return sorted(golden.keys() - noticed)
 
 
+def blind_spots():
+    """Costs, in percent of the golden ones, that pass, and after which SLOWER percent more pass, too: there may be none."""
+    golden = {kind: 100 for kind in TOLERANCE}
+
+    def passes(kind, cost):
+        return not list(compare({"it": golden | {kind: cost}}, {"it": golden}))
+
+    return [f"{kind} {cost} %" for kind in TOLERANCE for cost in range(1, 200)
+            if passes(kind, cost) and passes(kind, cost * (100 + SLOWER) / 100)]  # fmt: skip
+
+
 def main():
     program = sys.argv[1]
+    if blind := blind_spots():
+        sys.exit(f"the guard would let a cost grow by {SLOWER} %, from {', '.join(blind)} of what cost.golden says")
     if subprocess.run(["which", "valgrind"], capture_output=True, check=False).returncode != 0:
         print("valgrind is not installed")
         sys.exit(1 if os.environ.get("BOXOFFICE_REQUIRE_ALL") else SKIPPED)
@@ -92,8 +105,8 @@ def main():
         return
     golden = read_golden()
     failures = list(compare(costs, golden))
-    # The guard itself: 30 % more of everything than it says.
-    for name in unnoticed(measure(program, SLOWER), costs):
+    # The guard itself: 30 % more of everything.
+    for name in unnoticed(measure(program, SLOWER), golden):
         failures.append(f"{name}: the guard does not notice that it costs {SLOWER} % more")
     for name, cost in sorted(costs.items()):
         print(f"{name:<28} {cost.get('instructions', 0):>12.0f} instructions {cost['allocations']:>8g} allocations")

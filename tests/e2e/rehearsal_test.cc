@@ -125,7 +125,8 @@ TEST_F(Rehearsal, WhereBuyersDontTopUpTheOperatorCreditsThem) {
     words.insert(words.end(), more);
     return Run(words);
   };
-  Finished finished = run({"--data", strict.data_dir().string(), "--buyers", "3"});
+  // They choose on the map as the system draws it.
+  Finished finished = run({"--data", strict.data_dir().string(), "--buyers", "3", "--by-map", "1"});
   EXPECT_EQ(finished.exit_code, 0) << finished.err << finished.out;
   const Reply report = Parse(finished.out);
   EXPECT_EQ(report.number("confirmed"), 3) << report;
