@@ -13,6 +13,7 @@ using rehearsal::Answer;
 using rehearsal::AppendRequest;
 using rehearsal::CatchInterrupts;
 using rehearsal::FindJsonText;
+using rehearsal::FindQueueToken;
 using rehearsal::Histogram;
 using rehearsal::HttpLoad;
 using rehearsal::Interrupted;

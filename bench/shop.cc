@@ -138,9 +138,7 @@ Result<void> Shop::PrepareBuyers(std::vector<Buyer>& buyers) {
     if (answer.status != (is_charge ? 201 : 200) && !failure) {
       failure = SetupFailed(is_charge ? "a charge" : "joining a queue", answer.status, answer.body).error();
     } else if (!is_charge) {
-      // Whoever is in shows the word that says so, as the web app does.
-      const std::string_view in = FindJsonText(answer.body, "admission");
-      buyers[answer.tag / 2].queue_token = in.empty() ? FindJsonText(answer.body, "token") : in;
+      buyers[answer.tag / 2].queue_token = FindQueueToken(answer.body);
     }
   };
   do {  // what the last answers ask for again

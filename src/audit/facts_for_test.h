@@ -3,6 +3,9 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
 
 #include "audit/invariants.h"
 
@@ -43,6 +46,12 @@ inline Case Confirmed() {
   facts.events = {{MakeEventId(1), EventType::kHeld, 2, 300},
                   {MakeEventId(2), EventType::kConfirmed, 4, 300}};
   return facts;
+}
+
+inline std::vector<Violation> Judge(const Case& facts) { return CheckCase(facts, kNow, kBounds); }
+
+inline auto NamesOnly(Invariant invariant) {
+  return testing::ElementsAre(testing::Field(&Violation::invariant, invariant));
 }
 
 }  // namespace boxoffice::audit

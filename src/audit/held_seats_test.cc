@@ -28,15 +28,13 @@ Case TwoSeatsHeld() {
   return facts;
 }
 
-std::vector<Violation> JudgeOne(const Case& facts) { return CheckCase(facts, kNow, kBounds); }
-
 TEST(Invariant4, ASeatThatIsNotHeldForAHeldReservationIsFound) {
-  EXPECT_THAT(JudgeOne(TwoSeatsHeld()), IsEmpty());
+  EXPECT_THAT(Judge(TwoSeatsHeld()), IsEmpty());
   Case facts = TwoSeatsHeld();
   facts.seats.pop_back();
   const std::string us = "reservation:" + facts.id.ToString();
-  EXPECT_THAT(JudgeOne(facts), ElementsAre(AllOf(Field(&Violation::invariant, Invariant::kSeatSoldOnce),
-                                                 Field(&Violation::ids, ElementsAre(us, "seat:7/2")))));
+  EXPECT_THAT(Judge(facts), ElementsAre(AllOf(Field(&Violation::invariant, Invariant::kSeatSoldOnce),
+                                              Field(&Violation::ids, ElementsAre(us, "seat:7/2")))));
 }
 
 TEST(Invariant4, ASeatThatTwoAreHeldForIsFoundWithTheOther) {
@@ -44,32 +42,40 @@ TEST(Invariant4, ASeatThatTwoAreHeldForIsFoundWithTheOther) {
   facts.seats.pop_back();
   facts.others_seats = {{7, 2, false, MakeId(2), kNow + milliseconds(300'000)}};
   const std::string us = "reservation:" + facts.id.ToString();
-  EXPECT_THAT(JudgeOne(facts),
+  EXPECT_THAT(Judge(facts),
               ElementsAre(Field(&Violation::ids,
                                 ElementsAre(us, "seat:7/2", "reservation:" + MakeId(2).ToString()))));
+}
+
+TEST(Invariant4, ASeatThatIsHeldForAnotherBuyerIsFound) {
+  Case facts = TwoSeatsHeld();
+  for (SeatFact& seat : facts.seats) seat.user_hash = UserHash("mina");
+  EXPECT_THAT(Judge(facts), IsEmpty());
+  facts.seats[0].user_hash = UserHash("jun");
+  EXPECT_THAT(Judge(facts), NamesOnly(Invariant::kSeatSoldOnce));
 }
 
 TEST(Invariant4, AHoldThatMayHaveEndedByAnotherClockIsLeftAlone) {
   Case facts = TwoSeatsHeld();
   facts.seats.clear();
   facts.reservation->hold_expires_at = kNow + kBounds.clock_skew;
-  EXPECT_THAT(JudgeOne(facts), IsEmpty());
+  EXPECT_THAT(Judge(facts), IsEmpty());
   facts.reservation->hold_expires_at += milliseconds(1);
-  EXPECT_EQ(JudgeOne(facts).size(), 2) << "its two seats";
+  EXPECT_EQ(Judge(facts).size(), 2) << "its two seats";
   facts.reservation->saga_status = SagaStatus::kRunning;
   facts.reservation->saga_started_at = kNow;
-  EXPECT_THAT(JudgeOne(facts), IsEmpty()) << "it may be giving them back";
+  EXPECT_THAT(Judge(facts), IsEmpty()) << "it may be giving them back";
 }
 
 TEST(Invariant9, ASeatThatIsHeldForLongerThanItsReservationIsFound) {
   Case facts = TwoSeatsHeld();
   facts.seats[1].hold_expires_at += milliseconds(1);
   const std::string us = "reservation:" + facts.id.ToString();
-  EXPECT_THAT(JudgeOne(facts), ElementsAre(AllOf(Field(&Violation::invariant, Invariant::kNothingOrphaned),
-                                                 Field(&Violation::ids, ElementsAre(us, "seat:7/2")))));
+  EXPECT_THAT(Judge(facts), ElementsAre(AllOf(Field(&Violation::invariant, Invariant::kNothingOrphaned),
+                                              Field(&Violation::ids, ElementsAre(us, "seat:7/2")))));
   facts.reservation->saga_status = SagaStatus::kRunning;
   facts.reservation->saga_started_at = kNow;
-  EXPECT_THAT(JudgeOne(facts), IsEmpty()) << "it may be paying, or giving the time back";
+  EXPECT_THAT(Judge(facts), IsEmpty()) << "it may be paying, or giving the time back";
 }
 
 TEST(Invariant11, ARankingThatCountedOtherSeatsIsFound) {

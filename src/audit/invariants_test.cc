@@ -39,11 +39,9 @@ Case Held() {
   return facts;
 }
 
-std::vector<Violation> Judge(const Case& facts) { return CheckCase(facts, kNow, kBounds); }
 std::vector<Violation> Judge(const Facts& facts) { return Check(facts, kNow, kBounds); }
 
 auto Names(Invariant invariant) { return Contains(Field(&Violation::invariant, invariant)); }
-auto NamesOnly(Invariant invariant) { return ElementsAre(Field(&Violation::invariant, invariant)); }
 auto NamesWith(Invariant invariant, const std::string& id) {
   return Contains(AllOf(Field(&Violation::invariant, invariant), Field(&Violation::ids, Contains(id))));
 }

@@ -13,22 +13,19 @@ using ::testing::ElementsAre;
 using ::testing::Field;
 using ::testing::IsEmpty;
 
-auto NamesOnly(Invariant invariant) { return ElementsAre(Field(&Violation::invariant, invariant)); }
-
 TEST(Invariant5, APaymentOfAnotherBuyerIsFound) {
   Case facts = Confirmed();
   facts.payments[0].user_id = "jun";
-  EXPECT_THAT(CheckCase(facts, kNow, kBounds), NamesOnly(Invariant::kConfirmedComplete));
+  EXPECT_THAT(Judge(facts), NamesOnly(Invariant::kConfirmedComplete));
 }
 
 TEST(Invariant5, ASeatThatIsSoldToAnotherBuyerIsFoundWhereTheBuyerIsKnown) {
   Case facts = Confirmed();
   facts.seats[1].user_hash = UserHash("mina");
-  EXPECT_THAT(CheckCase(facts, kNow, kBounds), IsEmpty());
+  EXPECT_THAT(Judge(facts), IsEmpty());
   facts.seats[1].user_hash = UserHash("jun");
-  EXPECT_THAT(CheckCase(facts, kNow, kBounds),
-              ElementsAre(AllOf(Field(&Violation::invariant, Invariant::kConfirmedComplete),
-                                Field(&Violation::ids, Contains("seat:7/2")))));
+  EXPECT_THAT(Judge(facts), ElementsAre(AllOf(Field(&Violation::invariant, Invariant::kConfirmedComplete),
+                                              Field(&Violation::ids, Contains("seat:7/2")))));
 }
 
 TEST(Invariant10, AnEventThatTellsOfAnotherFeeIsFound) {
@@ -38,34 +35,17 @@ TEST(Invariant10, AnEventThatTellsOfAnotherFeeIsFound) {
   facts.events.push_back({MakeEventId(3), EventType::kSeatsCancelled, 6, 90, 10});
   facts.reservation->version = 6;
   facts.events.push_back(facts.events.back());  // delivered twice
-  EXPECT_THAT(CheckCase(facts, kNow, kBounds), IsEmpty());
+  EXPECT_THAT(Judge(facts), IsEmpty());
   for (const size_t event : {2U, 3U}) facts.events[event].fee = 20;
-  EXPECT_THAT(CheckCase(facts, kNow, kBounds), NamesOnly(Invariant::kEventsPublished));
+  EXPECT_THAT(Judge(facts), NamesOnly(Invariant::kEventsPublished));
 }
 
 TEST(Invariant10, ALastEventThatTellsOfAnotherAmountIsFound) {
   Case facts = Confirmed();
   facts.events[0].amount = 299;  // it was held at another price
-  EXPECT_THAT(CheckCase(facts, kNow, kBounds), IsEmpty());
+  EXPECT_THAT(Judge(facts), IsEmpty());
   facts.events[1].amount = 299;
-  EXPECT_THAT(CheckCase(facts, kNow, kBounds), NamesOnly(Invariant::kEventsPublished));
-}
-
-TEST(Invariant4, ASeatThatIsHeldForAnotherBuyerIsFound) {
-  Case facts = Confirmed();
-  facts.reservation->state = State::kHeld;
-  facts.reservation->hold_expires_at = kNow + milliseconds(60'000);
-  facts.debits = {};
-  facts.payments = {};
-  facts.events.pop_back();
-  for (SeatFact& seat : facts.seats) {
-    seat.sold = false;
-    seat.hold_expires_at = facts.reservation->hold_expires_at;
-    seat.user_hash = UserHash("mina");
-  }
-  EXPECT_THAT(CheckCase(facts, kNow, kBounds), IsEmpty());
-  facts.seats[0].user_hash = UserHash("jun");
-  EXPECT_THAT(CheckCase(facts, kNow, kBounds), NamesOnly(Invariant::kSeatSoldOnce));
+  EXPECT_THAT(Judge(facts), NamesOnly(Invariant::kEventsPublished));
 }
 
 }  // namespace

@@ -107,9 +107,7 @@ Buyer::Next Buyer::Take(Step step, const Told& told, Random& random) {
 }
 
 Buyer::Next Buyer::TakePlace(const Told& told, Random& random) {
-  // Whoever is in shows the word that says so, as the web app does.
-  const std::string_view in = FindJsonText(told.body, "admission");
-  queue_token_ = in.empty() ? FindJsonText(told.body, "token") : in;
+  queue_token_ = FindQueueToken(told.body);
   const std::string_view state = FindJsonText(told.body, "state");
   // Where the queue is OFF meanwhile, nobody is called any more, and nobody needs to be.
   if (state == "ACTIVE" || FindJsonText(told.body, "queue_state") == "OFF") return GoIn(random);

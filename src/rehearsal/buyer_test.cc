@@ -55,6 +55,15 @@ TEST_F(BuyerTest, JoinsPollsAsToldHoldsTopsUpAndPays) {
   EXPECT_EQ(next.ending, Ending::kBought);
 }
 
+TEST_F(BuyerTest, WhoeverIsInShowsTheWordThatSaysSo) {
+  const Behaviour behaviour = Plain();
+  Buyer buyer = Make(behaviour);
+  (void)Take(buyer, Step::kJoin, 200, kWaiting);
+  EXPECT_EQ(buyer.queue_token(), "t1");
+  (void)Take(buyer, Step::kPoll, 200, R"({"token":"t1","state":"ACTIVE","admission":"a1"})");
+  EXPECT_EQ(buyer.queue_token(), "a1");
+}
+
 TEST_F(BuyerTest, WhoIsToldToWaitWaitsAndAsksAgainWithTheSameKey) {
   const Behaviour behaviour = Plain();
   Buyer buyer = Make(behaviour);

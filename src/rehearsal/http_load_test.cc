@@ -1,6 +1,7 @@
 #include "rehearsal/http_load.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -8,6 +9,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
 
@@ -203,10 +205,11 @@ TEST_F(HttpLoadTest, WhatASecondMakesDueIsAskedInThatSecond) {
   EXPECT_GT(told_by_its_end, 0);
 }
 
-// Takes every connection, and closes it: as whatever stands before servers that are gone does.
+// Takes every connection, and closes it: as whatever stands before servers that are gone does. With an
+// `answer`, once it has given that to what was asked first.
 class Closing {
  public:
-  Closing() : listener_(::socket(AF_INET, SOCK_STREAM, 0)) {
+  explicit Closing(std::string_view answer = "") : listener_(::socket(AF_INET, SOCK_STREAM, 0)) {
     address_.sin_family = AF_INET;
     address_.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     socklen_t size = sizeof(address_);
@@ -214,8 +217,13 @@ class Closing {
     EXPECT_EQ(::bind(listener_, address, size), 0);
     EXPECT_EQ(::listen(listener_, SOMAXCONN), 0);
     EXPECT_EQ(::getsockname(listener_, address, &size), 0);
-    thread_ = std::thread([this] {
-      for (int taken = 0; (taken = ::accept(listener_, nullptr, nullptr)) >= 0; ++accepted_) ::close(taken);
+    thread_ = std::thread([this, answer] {
+      for (int taken = 0; (taken = ::accept(listener_, nullptr, nullptr)) >= 0; ++accepted_) {
+        std::array<char, 512> request{};
+        if (!answer.empty() && ::recv(taken, request.data(), request.size(), 0) > 0)
+          (void)::send(taken, answer.data(), answer.size(), MSG_NOSIGNAL);
+        ::close(taken);
+      }
     });
   }
   ~Closing() {
@@ -253,18 +261,29 @@ std::map<int, uint64_t> AskEvenly(HttpLoad& load, uint64_t count) {
   return statuses;
 }
 
-TEST_F(HttpLoadTest, AConnectionThatEndsUnansweredIsOpenedAgainOnceASecond) {
+// Of two servers, of which one closes its connections: that one sees each of them once a second, and the
+// other has nearly all requests.
+void ExpectNoFlood(uint16_t port, const Closing& closing) {
   constexpr uint64_t kCount = 600;
   constexpr size_t kEach = 4;  // connections
-  Closing closing;
   const auto start = SteadyClock::now();
   const auto load =
-      *HttpLoad::Connect({Endpoint{"127.0.0.1", port_}, Endpoint{"127.0.0.1", closing.port()}}, 2 * kEach);
+      *HttpLoad::Connect({Endpoint{"127.0.0.1", port}, Endpoint{"127.0.0.1", closing.port()}}, 2 * kEach);
   auto statuses = AskEvenly(*load, kCount);
   const auto seconds =
       std::chrono::duration_cast<std::chrono::seconds>(SteadyClock::now() - start).count() + 1;
   EXPECT_LE(closing.accepted(), kEach * static_cast<uint64_t>(seconds));
   EXPECT_GE(statuses[201], kCount * 95 / 100);
+}
+
+TEST_F(HttpLoadTest, AConnectionThatEndsUnansweredIsOpenedAgainOnceASecond) {
+  const Closing closing;
+  ExpectNoFlood(port_, closing);
+}
+
+TEST_F(HttpLoadTest, AConnectionOnWhichAServerSaysOnlyThatItIsFullIsOpenedAgainOnceASecond) {
+  const Closing full("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+  ExpectNoFlood(port_, full);
 }
 
 TEST_F(HttpLoadTest, ConnectionsThatAreFreeAreAskedByTurns) {

@@ -98,4 +98,9 @@ std::string_view FindJsonText(std::string_view json, std::string_view name) {
   return rest.substr(0, rest.find('"'));
 }
 
+std::string_view FindQueueToken(std::string_view place) {
+  const std::string_view in = FindJsonText(place, "admission");
+  return in.empty() ? FindJsonText(place, "token") : in;
+}
+
 }  // namespace boxoffice::rehearsal

@@ -207,9 +207,8 @@ asio::awaitable<void> Crowd::Buy(Buyer& buyer) {
                           take.best ? fmt::format(R"("best_available":{{"count":{}}})", count)
                                     : fmt::format(R"("seats":[{}])", fmt::join(take.seats, ",")),
                           take.kind == Kind::kPay, method);
-  const Wish taken = take;
-  Operation got = co_await Do(buyer, std::move(take));
-  if (got.outcome == Outcome::kOk) buyer.taken = taken;
+  Operation got = co_await Do(buyer, take);
+  if (got.outcome == Outcome::kOk) buyer.taken = std::move(take);
   if (got.outcome == Outcome::kOk && got.kind == Kind::kHold) {
     co_await Pause(milliseconds(static_cast<int64_t>(random_.Below(2'000))));
     if (chance(8)) co_return;  // she goes, and says nothing

@@ -12,6 +12,11 @@
 namespace boxoffice::sim {
 namespace {
 
+std::string Describe(const audit::Violation& violation, std::string_view of = "") {
+  return fmt::format("{}{}: {} [{}]", audit::InvariantName(violation.invariant), of, violation.detail,
+                     fmt::join(violation.ids, " "));
+}
+
 audit::State ToState(reservation::State state) { return static_cast<audit::State>(static_cast<int>(state)); }
 static_assert(static_cast<int>(audit::State::kReleased) == static_cast<int>(reservation::State::kReleased));
 
@@ -267,7 +272,7 @@ void World::JudgeHolds() {
   };
   if (std::ranges::none_of(reservations_.rows.reservations(), rests)) return;
   audit::Bounds bounds;
-  bounds.clock_skew = options_.max_skew * 2 + milliseconds(1);
+  bounds.clock_skew = BetweenClocks();
   for (audit::Case& one : Cases()) {
     if (!one.reservation || one.reservation->state != audit::State::kHeld ||
         one.reservation->saga_status != audit::SagaStatus::kDone)
@@ -278,8 +283,7 @@ void World::JudgeHolds() {
     if (one.reservation->hold_expires_at <= scheduler_.Now() + bounds.clock_skew) one.seats.clear();
     for (const audit::Violation& violation : audit::CheckCase(one, scheduler_.Now(), bounds)) {
       if (violation.invariant == audit::Invariant::kEventsPublished) continue;
-      wrong_holds_.insert(fmt::format("{} of a hold: {} [{}]", audit::InvariantName(violation.invariant),
-                                      violation.detail, fmt::join(violation.ids, " ")));
+      wrong_holds_.insert(Describe(violation, " of a hold"));
     }
   }
 }
@@ -311,8 +315,7 @@ std::vector<std::string> World::Judge(const std::vector<Operation>& history) {
   facts.ledgers = {Ledger()};
   facts.shows = {ShowFact()};
   for (const audit::Violation& violation : audit::Check(facts, scheduler_.Now(), audit::Bounds())) {
-    wrong.push_back(fmt::format("{}: {} [{}]", audit::InvariantName(violation.invariant), violation.detail,
-                                fmt::join(violation.ids, " ")));
+    wrong.push_back(Describe(violation));
   }
   for (const auto& [id, r] : reservations_.rows.reservations()) {
     if (r.saga.status == reservation::SagaStatus::kDone) continue;
@@ -325,8 +328,7 @@ std::vector<std::string> World::Judge(const std::vector<Operation>& history) {
   JudgeFees(wrong);
   JudgeCancelledShow(history, wrong);
   JudgeAcquirer(wrong);
-  std::ranges::move(CheckHistory(history, Read(), options_.max_skew * 2 + milliseconds(1)),
-                    std::back_inserter(wrong));
+  std::ranges::move(CheckHistory(history, Read(), BetweenClocks()), std::back_inserter(wrong));
   return wrong;
 }
 

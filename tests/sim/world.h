@@ -111,6 +111,7 @@ class World final : public Directory {
   void MakeShow();
   void TellPayment(const payment::Webhook& webhook, const std::function<void()>& done);
   [[nodiscard]] milliseconds Skew();
+  [[nodiscard]] milliseconds BetweenClocks() const { return options_.max_skew * 2 + milliseconds(1); }
   [[nodiscard]] std::vector<audit::Case> Cases() const;
   [[nodiscard]] audit::ShowFact ShowFact() const;
   [[nodiscard]] audit::LedgerFact Ledger() const;

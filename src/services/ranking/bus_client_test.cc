@@ -4,10 +4,8 @@
 #include <array>
 #include <atomic>
 #include <memory>
-#include <optional>
 #include <span>
 #include <utility>
-#include <vector>
 
 #include <gmock/gmock.h>
 
