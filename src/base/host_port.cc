@@ -8,6 +8,11 @@
 
 namespace boxoffice {
 
+std::string HostPort::ToString() const {
+  const bool is_v6 = host.find(':') != std::string::npos;
+  return is_v6 ? fmt::format("[{}]:{}", host, port) : fmt::format("{}:{}", host, port);
+}
+
 Result<HostPort> ParseHostPort(std::string_view text) {
   const size_t colon = text.rfind(':');
   const bool has_both = colon != std::string_view::npos && colon > 0;

@@ -12,6 +12,8 @@ namespace boxoffice {
 struct HostPort {
   std::string host;  // of an IPv6 address without its brackets
   uint16_t port = 0;
+
+  [[nodiscard]] std::string ToString() const;  // of an IPv6 address with its brackets
 };
 
 // Reads "127.0.0.1:9001", "[::1]:9001" or "seat.internal:9001"; what the host is, is not looked at. Error:

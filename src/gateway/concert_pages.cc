@@ -50,7 +50,7 @@ http::Response ConcertsResponse(const seat::v1::ListConcertsResponse& list, When
   return ListResponse(list.concerts(), next, WriteConcert);
 }
 
-std::shared_ptr<ConcertPages::Entry> ConcertPages::Find(const Key& key) {
+std::shared_ptr<ConcertPages::Entry> ConcertPages::Find(const ConcertsQuery& key) {
   std::shared_ptr<Entry>& kept = pages_[key];
   if (kept == nullptr) kept = std::make_shared<Entry>(backends_.executor());
   kept->use = ++uses_;
@@ -61,21 +61,20 @@ std::shared_ptr<ConcertPages::Entry> ConcertPages::Find(const Key& key) {
   return entry;
 }
 
-asio::awaitable<void> ConcertPages::Refresh(Key key, std::shared_ptr<Entry> entry,
+asio::awaitable<void> ConcertPages::Refresh(ConcertsQuery key, std::shared_ptr<Entry> entry,
                                             const std::string& traceparent) {
   entry->asking = true;
   entry->asked = std::chrono::steady_clock::now();
-  seat::v1::ListConcertsRequest query;
-  const auto [when, after, limit] = key;
-  query.set_when(when);
-  query.set_after_id(after);
-  query.set_limit(limit);
+  seat::v1::ListConcertsRequest request;
+  request.set_when(key.when);
+  request.set_after_id(key.page.after);
+  request.set_limit(key.page.limit);
   const auto start = [this](auto... arguments) { backends_.seat->async()->ListConcerts(arguments...); };
   Result<seat::v1::ListConcertsResponse> list =
-      co_await backends_.Ask<seat::v1::ListConcertsResponse>(query, traceparent, start);
+      co_await backends_.Ask<seat::v1::ListConcertsResponse>(request, traceparent, start);
   if (list) {
     const auto answer = std::make_shared<const seat::v1::ListConcertsResponse>(*std::move(list));
-    const auto render = [answer, when] { return Render(*answer, when); };
+    const auto render = [answer, when = key.when] { return Render(*answer, when); };
     Page page = co_await RunElsewhere(pool_, backends_.executor(), render);
     // One that says the same stays, and with it what the compressor has made of it.
     if (page.etag != entry->page.etag) entry->page = std::move(page);
@@ -88,9 +87,8 @@ asio::awaitable<void> ConcertPages::Refresh(Key key, std::shared_ptr<Entry> entr
   entry->wake.cancel();
 }
 
-asio::awaitable<Result<ConcertPages::Page>> ConcertPages::Get(ConcertsQuery query,
+asio::awaitable<Result<ConcertPages::Page>> ConcertPages::Get(ConcertsQuery key,
                                                               const std::string& traceparent) {
-  const Key key(query.when, query.page.after, query.page.limit);
   const std::shared_ptr<Entry> entry = Find(key);
   if (entry->asking) {
     (void)co_await entry->wake.async_wait(kAwait);

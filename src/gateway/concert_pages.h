@@ -2,11 +2,11 @@
 #pragma once
 
 #include <chrono>
+#include <compare>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
-#include <tuple>
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -26,6 +26,7 @@ using When = seat::v1::ListConcertsRequest::When;
 struct ConcertsQuery {
   When when = seat::v1::ListConcertsRequest::ALL;
   NumberedPage page;
+  auto operator<=>(const ConcertsQuery&) const = default;
 };
 // The query `when`, and `limit` and `cursor`: a cursor of past concerts, whose order is another, is taken by
 // their list alone. Errors: kInvalidArgument parameter_invalid, and those of ReadNumberedPage.
@@ -53,7 +54,7 @@ class ConcertPages {
 
   // A page without drafts, a second old at most. Whoever asks while the service is being asked waits for that
   // answer. Errors: the call's, which are not kept.
-  asio::awaitable<Result<Page>> Get(ConcertsQuery query, const std::string& traceparent);
+  asio::awaitable<Result<Page>> Get(ConcertsQuery key, const std::string& traceparent);
 
  private:
   using SteadyTime = std::chrono::steady_clock::time_point;
@@ -66,14 +67,14 @@ class ConcertPages {
     uint64_t use = 0;
     asio::steady_timer wake;  // never fires; is cancelled when the service has been asked
   };
-  using Key = std::tuple<When, int64_t, uint32_t>;  // which, after which concert, and how many
 
-  std::shared_ptr<Entry> Find(const Key& key);
-  asio::awaitable<void> Refresh(Key key, std::shared_ptr<Entry> entry, const std::string& traceparent);
+  std::shared_ptr<Entry> Find(const ConcertsQuery& key);
+  asio::awaitable<void> Refresh(ConcertsQuery key, std::shared_ptr<Entry> entry,
+                                const std::string& traceparent);
 
   Backends& backends_;
   rpc::WorkerPool& pool_;
-  std::map<Key, std::shared_ptr<Entry>> pages_;
+  std::map<ConcertsQuery, std::shared_ptr<Entry>> pages_;
   uint64_t uses_ = 0;
 };
 

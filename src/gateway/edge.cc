@@ -1,5 +1,7 @@
 #include "gateway/edge.h"
 
+#include "gateway/pages.h"
+
 namespace boxoffice::gateway {
 
 asio::awaitable<Result<void>> Edge::RequireShow(int64_t show_id, const http::Request& request, bool drafts) {
@@ -22,7 +24,7 @@ asio::awaitable<Result<void>> Edge::RequireShow(int64_t show_id, const http::Req
 asio::awaitable<Result<queue::v1::Session>> Edge::PollQueue(const http::Request& request,
                                                             const std::string& user) {
   queue::v1::Command command;
-  command.mutable_poll()->set_token(std::string(request.header("X-Queue-Token").value_or("")));
+  command.mutable_poll()->set_token(std::string(QueueToken(request)));
   command.mutable_poll()->set_user_id(user);
   Result<queue::v1::Outcome> outcome = co_await backends.Execute(std::move(command), request);
   if (!outcome) co_return std::unexpected(std::move(outcome).error());

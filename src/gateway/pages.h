@@ -1,6 +1,7 @@
 // What is read from paths, queries and headers: ids, pages and keys.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -69,11 +70,16 @@ struct Page {
 struct NumberedPage {
   uint32_t limit = kDefaultPage;
   int64_t after = 0;
+  auto operator<=>(const NumberedPage&) const = default;
 };
 [[nodiscard]] Result<NumberedPage> ReadNumberedPage(const http::Request& request, std::string_view kind);
 
 // The header Idempotency-Key. Errors: kInvalidArgument idempotency_key_missing, idempotency_key_invalid (not
 // 1 to 255 visible ASCII characters). The view lives as long as the request.
 [[nodiscard]] Result<std::string_view> ReadIdempotencyKey(const http::Request& request);
+// The header X-Queue-Token; "" if there is none. The view lives as long as the request.
+[[nodiscard]] inline std::string_view QueueToken(const http::Request& request) {
+  return request.header("X-Queue-Token").value_or("");
+}
 
 }  // namespace boxoffice::gateway

@@ -23,8 +23,6 @@ using http::Response;
 constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 constexpr uint32_t kMaxFollowIntervalS = 5;  // a stream tells sooner than a poll would
 
-std::string_view QueueToken(const Request& request) { return request.header("X-Queue-Token").value_or(""); }
-
 void Write(http::JsonWriter& writer, const Edge& edge, int64_t show_id, const queue::v1::Session& session) {
   std::string admission;
   if (session.state() == queue::v1::ACTIVE)
@@ -99,8 +97,7 @@ asio::awaitable<Response> Join(Edge& edge, Request& request, const auth::Princip
 }
 
 asio::awaitable<Response> Get(Edge& edge, Request& request, const auth::Principal& caller) {
-  Result<Look> look = LookHere(edge, QueueToken(request), caller);
-  if (look && !look->session) look = co_await LookThere(edge, request, caller, look->show_id);
+  const Result<Look> look = co_await LookUp(edge, request, caller);
   if (!look) co_return ServiceFailure(look.error());
   co_return LookResponse(edge, look->show_id, *look->session);
 }

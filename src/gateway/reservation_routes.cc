@@ -127,7 +127,7 @@ asio::awaitable<Response> Create(Edge& edge, Request& request, const auth::Princ
   if (!key) co_return FailureResponse(key.error());
   Result<Choice> choice = ReadChoice(request);
   if (!choice) co_return FailureResponse(choice.error());
-  const std::string_view token = request.header("X-Queue-Token").value_or("");
+  const std::string_view token = QueueToken(request);
   const int64_t show_id = choice->reserve.show_id();
   const Result<queue::v1::TokenClaims> checked = CheckToken(edge, token, caller, show_id);
   if (!checked) {
@@ -164,7 +164,7 @@ asio::awaitable<Response> Confirm(Edge& edge, Request& request, const auth::Prin
   if (!key) co_return FailureResponse(key.error());
   const Result<ReservationId> id = ReservationInPath(request);
   if (!id) co_return FailureResponse(id.error());
-  const std::string_view token = request.header("X-Queue-Token").value_or("");
+  const std::string_view token = QueueToken(request);
   const Result<int64_t> token_show_id = CheckOwnToken(edge, token, caller);
   if (!token_show_id) co_return FailureResponse(token_show_id.error());
   std::string method;

@@ -480,12 +480,13 @@ class PostgresSnapshot final : public Snapshot {
 
 Result<std::unique_ptr<Snapshot>> OpenPostgresSnapshot(const PostgresSource& source,
                                                        std::vector<std::string> held) {
-  pg::Config config = PatientConfig(source, "boxoffice backup");
-  BOXOFFICE_ASSIGN(auto reading, pg::Connection::Open(config));
-  config.statement_timeout = kHoldPatience;
-  config.answer_timeout = pg::Config().answer_timeout;
-  config.idle_timeout = kHoldIdle;
-  BOXOFFICE_ASSIGN(auto holding, pg::Connection::Open(config));
+  constexpr const char* kName = "boxoffice backup";
+  BOXOFFICE_ASSIGN(auto reading, pg::Connection::Open(PatientConfig(source, kName)));
+  BOXOFFICE_ASSIGN(auto holding, pg::Connection::Open({.url = source.url,
+                                                       .application_name = kName,
+                                                       .statement_timeout = kHoldPatience,
+                                                       .idle_timeout = kHoldIdle,
+                                                       .whole_tables = true}));
   pg::Batch look;
   look.Add("SELECT to_regclass('schema_version') IS NOT NULL");
   BOXOFFICE_ASSIGN(const std::vector<pg::Rows> found, holding->Read(look));

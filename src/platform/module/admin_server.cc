@@ -85,10 +85,6 @@ AdminServer::~AdminServer() {
   if (thread_.joinable()) thread_.join();
 }
 
-std::string AdminServer::address() const {
-  const bool is_v6 = host_.find(':') != std::string::npos;
-  return is_v6 ? fmt::format("[{}]:{}", host_, server_->port())
-               : fmt::format("{}:{}", host_, server_->port());
-}
+std::string AdminServer::address() const { return HostPort{host_, server_->port()}.ToString(); }
 
 }  // namespace boxoffice::module

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "base/host_port.h"
 #include "base/text.h"
 
 namespace boxoffice::redis {
@@ -54,11 +55,7 @@ Result<Address> ReadAddress(std::string_view text, size_t number) {
 
 }  // namespace
 
-std::string Address::ToString() const {
-  if (port == 0) return host;
-  const bool v6 = host.find(':') != std::string::npos;
-  return v6 ? fmt::format("[{}]:{}", host, port) : fmt::format("{}:{}", host, port);
-}
+std::string Address::ToString() const { return port == 0 ? host : HostPort{host, port}.ToString(); }
 
 Result<Target> ParseUrl(std::string_view url) {
   Target target;

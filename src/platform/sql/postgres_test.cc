@@ -24,8 +24,7 @@ using testbed::PostgresServer;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-constexpr Migration kFirst{1, "0001_first",
-                           "CREATE TABLE t(a BIGINT PRIMARY KEY, b TEXT); CREATE TABLE u(a BIGINT)"};
+constexpr Migration kFirst{1, "0001_first", "CREATE TABLE t(a BIGINT PRIMARY KEY, b TEXT)"};
 
 class PostgresTest : public DatabaseTest {
  protected:
