@@ -33,7 +33,7 @@ bool Breaker::Admit(Moment now, Permit& permit) {
     return false;
   }
   if (probing) ++probes_out_;
-  permit = {period_, now};
+  permit = {.period = period_, .since = now};
   return true;
 }
 
@@ -44,7 +44,8 @@ void Breaker::Report(const Permit& permit, Outcome outcome, Moment now) {
     if (state_ == State::kHalfOpen) --probes_out_;
     return;
   }
-  const bool failed = outcome == Outcome::kFailed || now - permit.since > config_.slow_after;
+  const bool slow = now - permit.since > std::max(config_.slow_after, permit.may_take);
+  const bool failed = outcome == Outcome::kFailed || slow;
   if (state_ == State::kHalfOpen) {
     ReportProbeLocked(failed, now);
     return;

@@ -41,6 +41,7 @@ class Breaker {
   struct Permit {
     uint64_t period = 0;
     Moment since;
+    std::chrono::milliseconds may_take{0};  // longer than slow_after: an answer until then is not slow
   };
   struct Snapshot {
     State state = State::kClosed;

@@ -72,6 +72,19 @@ TEST_F(BreakerTest, AnAnswerAfterMoreThanTwoSecondsIsAFailure) {
   EXPECT_EQ(state(), State::kOpen);
 }
 
+TEST_F(BreakerTest, ACallThatMayTakeLongerIsNotSlowBeforeThat) {
+  for (const auto took : {30s, 31s}) {
+    std::vector<Breaker::Permit> permits(20);
+    for (auto& permit : permits) {
+      ASSERT_TRUE(breaker_.Admit(now_, permit));
+      permit.may_take = 30s;
+    }
+    now_ += took;
+    for (const auto& permit : permits) breaker_.Report(permit, Outcome::kAnswered, now_);
+    EXPECT_EQ(state(), took > 30s ? State::kOpen : State::kClosed);
+  }
+}
+
 TEST_F(BreakerTest, OpenLetsNothingOutForFiveSeconds) {
   Open();
   EXPECT_FALSE(breaker_.WouldAdmit(now_));

@@ -25,7 +25,10 @@ using Intake = CommandIntake<wallet::CommandBatch, wallet::OutcomeBatch>;
 // Any service would do: what is tested here is how it is reached.
 class FakeService final : public wallet::WalletService::CallbackService {
  public:
+  static constexpr size_t kMaxWaiting = 50;  // queries
+
   explicit FakeService(Intake::Handler handler) : commands_(std::move(handler)) {}
+  ~FakeService() override { HoldQueries(false); }
   grpc::ServerBidiReactor<wallet::CommandBatch, wallet::OutcomeBatch>* Execute(
       grpc::CallbackServerContext*) override {
     return new CommandServer(commands_);
@@ -36,6 +39,8 @@ class FakeService final : public wallet::WalletService::CallbackService {
     ++asked_;
     return Answer<wallet::Wallet>(context, pool_, response,
                                   [this, user = request->user_id()]() -> Result<wallet::Wallet> {
+                                    ++begun_;
+                                    holding_.wait(true);
                                     if (refusing_)
                                       return Fail(Code::kUnavailable, "database_unavailable", "gone");
                                     if (user.empty())
@@ -46,17 +51,37 @@ class FakeService final : public wallet::WalletService::CallbackService {
                                   });
   }
 
+  // For which there is room where buyers' queries have none.
+  grpc::ServerUnaryReactor* Audit(grpc::CallbackServerContext* context, const wallet::AuditRequest*,
+                                  wallet::AuditResponse* response) override {
+    ++asked_;
+    return Answer<wallet::AuditResponse>(
+        context, pool_, response, []() -> Result<wallet::AuditResponse> { return wallet::AuditResponse(); },
+        resilience::Priority::kFinishing);
+  }
+
   [[nodiscard]] OpenStreams& streams() { return commands_; }
+  // Whether the query whose turn it is waits from now on, and with it all behind it.
+  void HoldQueries(bool hold) {
+    holding_ = hold;
+    holding_.notify_all();
+  }
   // Whether queries are refused from now on.
   void RefuseQueries(bool refuse) { refusing_ = refuse; }
   // How many queries have come.
   [[nodiscard]] int asked() const { return asked_; }
+  // Whether one more, that is no audit, may wait.
+  [[nodiscard]] bool HasRoom() const { return pool_.Admits(resilience::Priority::kNormal); }
+  // How many of them, audits aside, have had their turn.
+  [[nodiscard]] int begun() const { return begun_; }
 
  private:
+  std::atomic<bool> holding_ = false;
+  std::atomic<int> begun_ = 0;
   std::atomic<bool> refusing_ = false;
   std::atomic<int> asked_ = 0;
   Intake commands_;
-  WorkerPool pool_{1};
+  WorkerPool pool_{1, kMaxWaiting};
 };
 
 // Answers with the amount as balance.

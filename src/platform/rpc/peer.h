@@ -136,6 +136,8 @@ class Pick {
   [[nodiscard]] explicit operator bool() const { return replica_ != nullptr; }
   [[nodiscard]] const std::shared_ptr<Replica>& replica() const { return replica_; }
 
+  // How long its caller waits: where that is longer than others, an answer in time is not slow.
+  void MayTake(std::chrono::milliseconds timeout) { permit_.may_take = timeout; }
   void Report(resilience::Breaker::Outcome outcome);
   // By what became of the call: no answer, none in time, a fault, and a store that does not say what became
   // of it are failures; a refusal is an answer, and so are one that can't be read and what the service itself

@@ -56,7 +56,10 @@ class Member {
   [[nodiscard]] const std::string& address() const { return address_; }
   [[nodiscard]] int received() const { return received_; }
   void RefuseQueries(bool refuse) { service_->RefuseQueries(refuse); }
+  void HoldQueries(bool hold) { service_->HoldQueries(hold); }
   [[nodiscard]] int asked() const { return service_->asked(); }
+  [[nodiscard]] bool HasRoom() const { return service_->HasRoom(); }
+  [[nodiscard]] int begun() const { return service_->begun(); }
 
  private:
   Intake::Handler Counting(const Intake::Handler& handler) {

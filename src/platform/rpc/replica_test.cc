@@ -468,6 +468,17 @@ TEST_F(ReplicaTest, QueriesGoToAllReplicasAndAroundOneThatDied) {
   EXPECT_EQ(Query("").error().reason, "wallet_not_found");
 }
 
+TEST_F(ReplicaTest, AQueryThatIsAnsweredWithinATimeOutOfItsOwnIsNotSlow) {
+  options_.breaker.slow_after = 0ms;
+  Member a(Socket("a"), Echo);
+  Connect(a.address());
+  ASSERT_TRUE(Query("ada"));
+  const std::vector<BreakerRow> rows = channels_.board().Read();
+  ASSERT_EQ(rows.size(), 1U);
+  EXPECT_EQ(rows[0].breaker.calls, 1U);
+  EXPECT_EQ(rows[0].breaker.failed, 0U);
+}
+
 TEST_F(ReplicaTest, OnlyWhatTheContractCallsAQueryIsAskedAgain) {
   EXPECT_TRUE(IsQuery<wallet::GetWalletRequest>());
   EXPECT_FALSE(IsQuery<seat::v1::CreateShowRequest>());

@@ -141,6 +141,7 @@ asio::awaitable<Result<Response>> AskUntraced(asio::any_io_executor executor, Pi
       co_await timer.async_wait(asio::use_awaitable);
       continue;
     }
+    pick->MayTake(timeout);
     if (++tries == 1) chosen.peer->CountCall();
     chosen.peer->NoteCall(MethodName<Request>(), answer ? "ok" : CodeName(answer.error().code),
                           steady_clock::now() - began);

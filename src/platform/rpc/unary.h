@@ -21,6 +21,7 @@
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/server_callback.h>
 
+#include "platform/resilience/admission.h"
 #include "platform/rpc/status.h"
 #include "platform/rpc/worker_pool.h"
 
@@ -117,13 +118,31 @@ asio::awaitable<Result<Response>> Call(asio::any_io_executor executor, OpenCalls
 }
 
 // Answers a unary call with what `query` returns, run on `pool`, so that a store may block there and gRPC's
-// threads don't. What nobody waits for any more is not run.
+// threads don't. What nobody waits for any more is not run. Error besides the query's: overloaded
+// (kResourceExhausted), at once where as many wait as may, and of new work also when half of its caller's
+// time went by before its turn came. Were that run, all that is run would be late, and time-outs open the
+// breaker that commands go through, too. kFinishing is for audits and for what operators ask for, who are
+// few and must see what goes on: it may use the whole bound, and waits as long as its caller does.
 template <typename Response>
 grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context, WorkerPool& pool, Response* response,
-                                 std::function<Result<Response>()> query) {
+                                 std::function<Result<Response>()> query,
+                                 resilience::Priority priority = resilience::Priority::kNormal) {
+  using std::chrono::steady_clock;
+  using std::chrono::system_clock;
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  pool.Post([context, reactor, response, query = std::move(query)] {
+  if (!pool.Admits(priority)) {
+    reactor->Finish(ToStatus({Code::kResourceExhausted, "overloaded", "too many queries wait"}));
+    return reactor;
+  }
+  steady_clock::time_point latest = steady_clock::time_point::max();
+  if (priority == resilience::Priority::kNormal)
+    latest = steady_clock::now() + (context->deadline() - system_clock::now()) / 2;
+  pool.Post([context, reactor, response, latest, query = std::move(query)] {
     if (EndIfLeft(*context, *reactor)) return;
+    if (steady_clock::now() > latest) {
+      reactor->Finish(ToStatus({Code::kResourceExhausted, "overloaded", "it has waited too long"}));
+      return;
+    }
     Result<Response> result = query();
     if (result) {
       *response = std::move(*result);

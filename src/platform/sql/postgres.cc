@@ -87,11 +87,14 @@ struct Connection::State {
   // cut.
   std::map<std::string, std::string, std::less<>> names;
   std::set<std::string, std::less<>> prepared;
-  bool warned = false;      // the server warned during this round trip
-  bool unsettled = false;   // a commit has ended unknown, and none was waited for since
+  bool warned = false;     // the server warned during this round trip
+  bool unsettled = false;  // a commit has ended unknown, and none was waited for since
+  // The marker (Settle) that `conn` has under way: what its results will be, as in SendAll.
+  std::optional<std::vector<std::string_view>> marker;
   bool row_exists = false;  // an INSERT of it found its key taken
   SteadyClock::time_point tolerant_until{};
   uint64_t generation = 0;  // grows with each connection made
+  int64_t process = 0;      // the server's, that this connection has
   bool took_writes = true;  // when it was made, as far as the server says
   SeededRandom random{SystemSeed()};
   std::string last_failure;
@@ -104,6 +107,7 @@ struct Connection::State {
   void Close() {
     PQfinish(conn);
     conn = nullptr;
+    marker.reset();
     prepared.clear();
   }
 
@@ -154,19 +158,54 @@ Result<std::unique_ptr<Connection>> Connection::Open(Config config) {
 
 Result<void> Connection::EnsureReady() {
   BOXOFFICE_TRY(EnsureConnected());
-  if (!state_->unsettled) return {};
-  // The commit of what is written to the log waits for the disk and for the synchronous standby, and all that
-  // stands before it in the log is there then, too.
-  Batch marker;
-  marker.Add("SELECT pg_logical_emit_message(true, 'boxoffice', '')");
-  const auto settled = RoundTrip(marker.items_, Ends::kTransaction);
+  return state_->unsettled ? Settle() : Result<void>();
+}
+
+// The commit of what is written to the log waits for the disk and for the synchronous standby, and all that
+// stands before it in the log is there then, too. One that is late stays under way: the server would go on
+// waiting in its place, and each one more would take another connection from all who use that server.
+Result<void> Connection::Settle() {
+  State& state = *state_;
+  const auto unsettled = [](std::string detail) {
+    return Fail(Code::kUnavailable, "database_unavailable", std::move(detail));
+  };
+  if (!state.marker) {
+    Batch marker;
+    marker.Add("SELECT pg_logical_emit_message(true, 'boxoffice', '')");
+    std::vector<std::string_view> sent;
+    if (auto queued = Send(marker.items_, Ends::kTransaction, /*tolerant=*/false, sent); !queued) {
+      return unsettled(queued.error().detail);
+    }
+    state.marker = std::move(sent);
+  }
+  const auto deadline = SteadyClock::now() + state.config.answer_timeout;
+  if (!state.WaitForResult(deadline) && SteadyClock::now() >= deadline) {
+    if (HasMoved()) state.Close();
+    return unsettled("a commit that ended unknown is waited for");
+  }
+  const auto sent = *std::exchange(state.marker, std::nullopt);
+  const auto settled = Receive(sent, Ends::kTransaction, /*tolerant=*/false);
   // Where the function is forbidden, nothing is found out so, and nobody is to wait for it.
   if (!settled && settled.error().reason != "sql_error") {
-    state_->Close();  // a server that has become a standby fails it for as long as it is one
-    return Fail(Code::kUnavailable, "database_unavailable", settled.error().detail);
+    state.Close();  // a server that has become a standby fails it for as long as it is one
+    return unsettled(settled.error().detail);
   }
-  state_->unsettled = false;
+  state.unsettled = false;
   return {};
+}
+
+// Whether the writes go to a server by now that does not have this connection's process: the one that has it
+// may have stopped where it stands, which its socket does not tell. Where no other can be asked: no.
+bool Connection::HasMoved() const {
+  const auto other = Open(state_->config);
+  if (!other) return false;
+  Batch look;
+  look.Add(
+      "SELECT 1 FROM pg_stat_activity WHERE pid = $1 AND datname = current_database() "
+      "AND usename = session_user",
+      state_->process);
+  const auto found = (*other)->Read(look);
+  return found && (*found)[0].empty();
 }
 
 Result<void> Connection::EnsureConnected() {
@@ -227,7 +266,8 @@ Result<void> Connection::Connect() {
   // a node that is gone has left, in 11 s; on a unix socket it ignores them.
   Batch configure;
   configure.Add(
-      "SELECT set_config('statement_timeout', $1, false), set_config('lock_timeout', $2, false), "
+      "SELECT pg_backend_pid(), "
+      "set_config('statement_timeout', $1, false), set_config('lock_timeout', $2, false), "
       "set_config('idle_in_transaction_session_timeout', $3, false), "
       "set_config('tcp_keepalives_idle', '5', false), set_config('tcp_keepalives_interval', '2', false), "
       "set_config('tcp_keepalives_count', '3', false), "
@@ -245,7 +285,8 @@ Result<void> Connection::Connect() {
         "set_config('enable_mergejoin', 'off', false), set_config('jit', 'off', false), "
         "set_config('plan_cache_mode', 'force_generic_plan', false)");
   }
-  BOXOFFICE_TRY(RoundTrip(configure.items_, Ends::kNothing));
+  BOXOFFICE_ASSIGN(const std::vector<Rows> configured, RoundTrip(configure.items_, Ends::kNothing));
+  state.process = configured[0][0].Int(0);
   return {};
 }
 
@@ -305,20 +346,34 @@ Result<void> Connection::SendAll(std::span<const Batch::Item> items, bool tolera
   return {};
 }
 
+// Sends the statements on a connection that has not been closed meanwhile.
+Result<void> Connection::Send(std::span<const Batch::Item> items, Ends ends, bool tolerant,
+                              std::vector<std::string_view>& sent) {
+  if (FoundDead()) return Lost(false, "the server has closed the connection");
+  state_->warned = false;
+  state_->row_exists = false;
+  if (auto queued = SendAll(items, tolerant, sent); !queued) {
+    return Lost(ends == Ends::kTransaction, queued.error().detail);
+  }
+  return {};
+}
+
 Result<std::vector<Rows>> Connection::RoundTrip(std::span<const Batch::Item> items, Ends ends,
                                                 Begins begins) {
+  const bool tolerant = begins == Begins::kNothing || SteadyClock::now() < state_->tolerant_until;
+  std::vector<std::string_view> sent;
+  BOXOFFICE_TRY(Send(items, ends, tolerant, sent));
+  return Receive(sent, ends, tolerant);
+}
+
+// The results of what was sent, and the answer to the sync.
+Result<std::vector<Rows>> Connection::Receive(std::span<const std::string_view> sent, Ends ends,
+                                              bool tolerant) {
   State& state = *state_;
-  if (FoundDead()) return Lost(false, "the server has closed the connection");
   const bool commits = ends == Ends::kTransaction;
   const auto deadline = SteadyClock::now() + state.config.answer_timeout;
-  state.warned = false;
-  state.row_exists = false;
-  const bool tolerant = begins == Begins::kNothing || SteadyClock::now() < state.tolerant_until;
-  std::vector<std::string_view> sent;
-  if (auto queued = SendAll(items, tolerant, sent); !queued) return Lost(commits, queued.error().detail);
-
   std::vector<Rows> results;
-  results.reserve(items.size());
+  results.reserve(sent.size());
   std::optional<Error> error;
   for (size_t next = 0;;) {
     if (!state.WaitForResult(deadline)) {
@@ -341,7 +396,8 @@ Result<std::vector<Rows>> Connection::RoundTrip(std::span<const Batch::Item> ite
         state.row_exists = !tolerant && IsUniqueViolation(result);
       }
     }
-    CHECK(next < sent.size(), "a result too many: {}", PQresStatus(status));
+    // At the sync itself, as of a constraint that is deferred to the commit.
+    if (next == sent.size()) return Lost(commits, error ? error->detail : PQresStatus(status));
     if (const std::string_view prepares = sent[next++]; prepares.empty()) {
       results.push_back(std::move(rows));
     } else if (status == PGRES_COMMAND_OK) {
@@ -478,8 +534,10 @@ Result<void> Connection::ApplyMigration(const Migration& migration) {
   return applied;
 }
 
+// Where a marker is under way, the connection has gone on after a commit that ended unknown.
 bool Transaction::IsLost() const {
-  return connection_.state_->conn == nullptr || connection_.state_->generation != generation_;
+  const Connection::State& state = *connection_.state_;
+  return state.conn == nullptr || state.generation != generation_ || state.marker;
 }
 
 Transaction::~Transaction() {

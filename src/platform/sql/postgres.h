@@ -38,14 +38,15 @@
 // - kUnknown, commit_unknown: lost, or no answer in time, once the COMMIT had been sent; or the server no
 //   longer waited for its synchronous standby. The connection's next call waits, as a commit does, until all
 //   that was committed before is on disk and at the standby, and is database_unavailable where that takes too
-//   long: so what it finds done can be relied on.
+//   long: so what it finds done can be relied on. The calls after it wait on for the same, by one process of
+//   the server, beside that of the COMMIT; unless another server takes the writes by then.
 // - kConflict, constraint: a constraint was broken. Nothing was done.
 // - kInvalidArgument, invalid_value: a value that the column's type can't hold. Nothing was done.
 // - kInternal, sql_error: the SQL is wrong, or a table is missing. Nothing was done.
 //
-// No call hangs: a round trip ends within Config::answer_timeout (a frozen server, a dead network), and a
-// connection attempt within connect_timeout to look up the hosts of the URL, and as much for each of their
-// addresses.
+// No call hangs: a round trip, of which a call makes a few, ends within Config::answer_timeout (a frozen
+// server, a dead network), and a connection attempt within connect_timeout to look up the hosts of the URL,
+// and as much for each of their addresses.
 #pragma once
 
 #include <chrono>
@@ -418,10 +419,16 @@ class Connection {
   explicit Connection(Config config);
   // Connected, and no commit that ended unknown is to be waited for (commit_unknown, above).
   [[nodiscard]] Result<void> EnsureReady();
+  [[nodiscard]] Result<void> Settle();
+  [[nodiscard]] bool HasMoved() const;
   [[nodiscard]] Result<void> EnsureConnected();
   [[nodiscard]] Result<void> Connect();
   [[nodiscard]] Result<std::vector<Rows>> RoundTrip(std::span<const Batch::Item> items, Ends ends,
                                                     Begins begins = Begins::kNothing);
+  [[nodiscard]] Result<void> Send(std::span<const Batch::Item> items, Ends ends, bool tolerant,
+                                  std::vector<std::string_view>& sent);
+  [[nodiscard]] Result<std::vector<Rows>> Receive(std::span<const std::string_view> sent, Ends ends,
+                                                  bool tolerant);
   // True: it failed because a row exists that an Insert took for new; they are tolerant from now on.
   [[nodiscard]] bool MayBeRunAgain(std::span<const Batch::Item> items,
                                    const Result<std::vector<Rows>>& results);

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "platform/sql/postgres_for_test.h"
@@ -45,22 +46,38 @@ class PostgresStandbyTest : public ::testing::Test {
     const auto done = hand_->Read(One(sql));
     ASSERT_TRUE(done) << done.error().detail;
   }
-  // Of a write whose wait for the standby is ended.
-  Error WriteWithoutStandby(Connection& connection) const {
+  void StandbyComes() const {  // as it looks from here
+    By("ALTER SYSTEM SET synchronous_standby_names = ''");
+    By("SELECT pg_reload_conf()");
+  }
+  // The server's processes that wait for the standby.
+  int64_t Waiting() const {
+    return hand_->Read(One("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"))
+        .value()[0][0]
+        .Int(0);
+  }
+  void EndTheWait() const {
+    By("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
+  }
+  // A write that has begun to wait for the standby.
+  std::future<Result<std::vector<Rows>>> WriteWithoutStandby(Connection& connection) const {
     By("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
     By("SELECT pg_reload_conf()");
     std::future<Result<std::vector<Rows>>> write;
     // Until the server has read its configuration, commits do not wait.
     EXPECT_TRUE(testbed::Eventually([&] {
       if (!write.valid() || write.wait_for(milliseconds(0)) == std::future_status::ready) {
-        write =
-            std::async(std::launch::async, [&] { return connection.Write(One("INSERT INTO t VALUES (1)")); });
+        write = std::async(std::launch::async,
+                           [&connection] { return connection.Write(One("INSERT INTO t VALUES (1)")); });
       }
-      return !hand_->Read(One("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep'"))
-                  .value()[0]
-                  .empty();
+      return Waiting() > 0;
     }));
-    By("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
+    return write;
+  }
+  // Of one whose wait is ended.
+  Error EndedWrite(Connection& connection) const {
+    auto write = WriteWithoutStandby(connection);
+    EndTheWait();
     const auto written = write.get();
     EXPECT_FALSE(written) << "it is not acknowledged";
     return written ? Error() : written.error();
@@ -73,7 +90,7 @@ class PostgresStandbyTest : public ::testing::Test {
 
 TEST_F(PostgresStandbyTest, WhatACommitThatStoppedWaitingHasDoneIsNotFoundBeforeTheStandbyHasIt) {
   const auto connection = OpenHasty(url_);
-  const Error unknown = WriteWithoutStandby(*connection);
+  const Error unknown = EndedWrite(*connection);
   EXPECT_EQ(unknown.code, Code::kUnknown) << unknown.detail;
   EXPECT_EQ(unknown.reason, "commit_unknown");
   const Batch count = One("SELECT count(*) FROM t");
@@ -88,10 +105,57 @@ TEST_F(PostgresStandbyTest, WhatACommitThatStoppedWaitingHasDoneIsNotFoundBefore
     ASSERT_FALSE(run) << "nor at the second try";
     EXPECT_EQ(run.error().reason, "database_unavailable");
   }
-  By("ALTER SYSTEM SET synchronous_standby_names = ''");  // as if it had come
-  By("SELECT pg_reload_conf()");
+  StandbyComes();
   EXPECT_TRUE(testbed::Eventually([&] { return connection->Read(count).has_value(); }));
   EXPECT_TRUE(connection->Write(One("INSERT INTO t VALUES (1)")));
+}
+
+TEST_F(PostgresStandbyTest, HoweverLongItIsAwayAConnectionKeepsNoMoreThanTwoProcessesWaiting) {
+  const auto connection = OpenHasty(url_);
+  EXPECT_EQ(WriteWithoutStandby(*connection).get().error().reason, "commit_unknown");
+  for (int i = 0; i < 4; ++i) {
+    const auto written = connection->Write(One("INSERT INTO t VALUES (2)"));
+    ASSERT_FALSE(written);
+    EXPECT_EQ(written.error().reason, "database_unavailable");
+    EXPECT_LE(Waiting(), 2) << "of the COMMIT, and of what waits for it";
+  }
+  StandbyComes();
+  EXPECT_TRUE(
+      testbed::Eventually([&] { return connection->Write(One("INSERT INTO t VALUES (2)")).has_value(); }));
+  EXPECT_TRUE(testbed::Eventually([&] { return Waiting() == 0; }));
+  EXPECT_EQ(hand_->Read(One("SELECT count(*) FROM t WHERE a = 2")).value()[0][0].Int(0), 1);
+}
+
+TEST_F(PostgresStandbyTest, AServerThatFreezesWhileItIsWaitedForIsLeftForTheOneThatTakesWrites) {
+  PostgresServer other({.fsync = false, .more = ""});
+  const auto there = Connection::Open(PatientConfig(other.NewDatabase())).value();
+  ASSERT_TRUE(there->Execute("CREATE TABLE t(a BIGINT)"));
+  const std::string host = fmt::format("127.0.0.1:{}", server_->port());
+  std::string both = url_;  // the databases have the same name
+  both.replace(both.find(host), host.size(), fmt::format("{},127.0.0.1:{}", host, other.port()));
+  const auto connection = OpenHasty(both);
+  EXPECT_EQ(WriteWithoutStandby(*connection).get().error().reason, "commit_unknown");
+  const Batch count = One("SELECT count(*) FROM t");
+  ASSERT_FALSE(connection->Read(count)) << "it is waited for";
+  server_->Freeze();
+  EXPECT_TRUE(testbed::Eventually([&] {
+    const auto read = connection->Read(count);
+    return read && (*read)[0][0].Int(0) == 0;
+  }));
+  server_->Thaw();
+}
+
+TEST_F(PostgresStandbyTest, ATransactionIsLostWhereItsConnectionHasBegunToWaitForItsCommit) {
+  (void)EndedWrite(*OpenHasty(url_));
+  const auto connection = OpenHasty(url_);
+  Transaction transaction(*connection);
+  ASSERT_TRUE(transaction.Run(One("INSERT INTO t VALUES (2)")));
+  auto commit = std::async(std::launch::async, [&] { return transaction.Commit(); });
+  EXPECT_TRUE(testbed::Eventually([&] { return Waiting() > 0; }));
+  EndTheWait();
+  EXPECT_EQ(commit.get().error().reason, "commit_unknown");
+  EXPECT_FALSE(connection->Read(One("SELECT 1")));
+  EXPECT_EQ(transaction.Run(One("SELECT 1")).error().detail, "the transaction was lost");
 }
 
 TEST_F(PostgresStandbyTest, WhereTheServerForbidsToLookWhetherTheStandbyHasItNobodyWaits) {
@@ -102,7 +166,7 @@ TEST_F(PostgresStandbyTest, WhereTheServerForbidsToLookWhetherTheStandbyHasItNob
   constexpr std::string_view kUser = "//boxoffice@";
   url.replace(url.find(kUser), kUser.size(), "//poor@");
   const auto connection = OpenHasty(url);
-  EXPECT_EQ(WriteWithoutStandby(*connection).code, Code::kUnknown);
+  EXPECT_EQ(EndedWrite(*connection).code, Code::kUnknown);
   EXPECT_TRUE(connection->Read(One("SELECT count(*) FROM t")));
 }
 

@@ -263,6 +263,16 @@ TEST_F(PostgresTest, LostWhileCommittingIsUnknown) {
   }
 }
 
+TEST_F(PostgresTest, AnErrorOfTheCommitItselfIsUnknownAndLeavesAConnectionThatWorks) {
+  const auto connection = Open();
+  ASSERT_TRUE(connection->Execute("CREATE TABLE t(a BIGINT UNIQUE DEFERRABLE INITIALLY DEFERRED)"));
+  const auto written = connection->Write(One("INSERT INTO t VALUES (1), (1)"));
+  ASSERT_FALSE(written);
+  EXPECT_EQ(written.error().reason, "commit_unknown") << written.error().detail;
+  EXPECT_THAT(written.error().detail, HasSubstr("[23505]"));
+  EXPECT_EQ(Count(*connection), 0);
+}
+
 TEST_F(PostgresTest, AFrozenServerHoldsNobodyLongerThanTheBound) {
   const auto connection = OpenHasty();
   const auto other = OpenHasty();
