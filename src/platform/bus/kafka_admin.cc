@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <map>
 #include <span>
 #include <string_view>
@@ -26,12 +27,17 @@ struct Wanted {
   std::map<std::string, std::string> settings;
 };
 
+// A replica that lacks acknowledged events may not come to lead. Some hosted clusters decide about that
+// alone.
+constexpr const char* kUnclean = "unclean.leader.election.enable";
+
 // With those that make what is acknowledged outlast a loss of power. A broker acknowledges what it has in its
-// memory, and writes it to the disk half a minute later: where no other has it, it writes first.
+// memory, and writes it to the disk half a minute later: where no other is sure to have it, it writes first.
 std::map<std::string, std::string> WithDurability(const TopicSpec& spec,
                                                   std::map<std::string, std::string> settings) {
   settings["min.insync.replicas"] = spec.replication_factor >= 3 ? "2" : "1";
-  if (spec.replication_factor == 1) settings["flush.messages"] = "1";
+  if (spec.replication_factor < 3) settings["flush.messages"] = "1";
+  settings[kUnclean] = "false";
   return settings;
 }
 
@@ -40,9 +46,10 @@ std::vector<Wanted> TopicsOf(const KafkaBusConfig& config, const std::vector<Top
   for (const TopicSpec& spec : specs) {
     wanted.push_back(
         {config.prefix + spec.name, spec.partitions, spec.replication_factor,
-         WithDurability(
-             spec, {{"cleanup.policy", "delete"},
-                    {"retention.ms", spec.retention ? fmt::format("{}", spec.retention->count()) : "-1"}})});
+         WithDurability(spec,
+                        {{"cleanup.policy", "delete"},
+                         {"retention.ms", spec.retention ? fmt::format("{}", spec.retention->count()) : "-1"},
+                         {"retention.bytes", "-1"}})});
   }
   return wanted;
 }
@@ -89,9 +96,13 @@ Result<Owned<rd_kafka_NewTopic_t>> MakeRequest(const Wanted& topic) {
   return request;
 }
 
-// The topics that were there before.
+bool IsOfSettings(rd_kafka_resp_err_t error) {
+  return error == RD_KAFKA_RESP_ERR_INVALID_CONFIG || error == RD_KAFKA_RESP_ERR_POLICY_VIOLATION;
+}
+
+// The topics that were there before. `refused`: those that were not made, perhaps for kUnclean.
 Result<std::vector<Wanted>> Create(rd_kafka_t* client, const std::vector<Wanted>& wanted,
-                                   milliseconds timeout) {
+                                   milliseconds timeout, std::vector<Wanted>& refused) {
   std::vector<Owned<rd_kafka_NewTopic_t>> requests;
   std::vector<rd_kafka_NewTopic_t*> pointers;
   for (const Wanted& topic : wanted) {
@@ -112,6 +123,12 @@ Result<std::vector<Wanted>> Create(rd_kafka_t* client, const std::vector<Wanted>
     const std::string_view name = rd_kafka_topic_result_name(result);
     const rd_kafka_resp_err_t error = rd_kafka_topic_result_error(result);
     if (error == RD_KAFKA_RESP_ERR_NO_ERROR) continue;
+    const auto topic = std::ranges::find(wanted, name, &Wanted::name);
+    if (topic == wanted.end()) continue;
+    if (IsOfSettings(error) && topic->settings.contains(kUnclean)) {
+      refused.push_back(*topic);
+      continue;
+    }
     if (error != RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) {
       Error failed = ToError(error, name);
       if (failed.reason != "bus_permission_denied") {
@@ -123,11 +140,18 @@ Result<std::vector<Wanted>> Create(rd_kafka_t* client, const std::vector<Wanted>
       BOXOFFICE_ASSIGN(const int partitions, PartitionCount(client, std::string(name), timeout));
       if (partitions == 0) return std::unexpected(std::move(failed));
     }
-    for (const Wanted& topic : wanted) {
-      if (topic.name == name) existing.push_back(topic);
-    }
+    existing.push_back(*topic);
   }
   return existing;
+}
+
+// Makes without kUnclean what was refused with it.
+Result<void> CreateWithout(rd_kafka_t* client, std::vector<Wanted> refused, milliseconds timeout) {
+  if (refused.empty()) return {};
+  for (Wanted& topic : refused) topic.settings.erase(kUnclean);
+  std::vector<Wanted> none;
+  BOXOFFICE_TRY(Create(client, refused, timeout, none));
+  return {};
 }
 
 void Compare(const Wanted& topic, std::string_view setting, std::string found, std::string wanted,
@@ -255,7 +279,9 @@ Result<void> Extend(rd_kafka_t* client, const Wanted& topic, milliseconds timeou
 Result<void> Ensure(rd_kafka_t* client, std::vector<Wanted>& wanted, bool grow, milliseconds timeout,
                     std::vector<TopicDifference>& differences) {
   if (wanted.empty()) return {};
-  BOXOFFICE_ASSIGN(const std::vector<Wanted> existing, Create(client, wanted, timeout));
+  std::vector<Wanted> refused;
+  BOXOFFICE_ASSIGN(std::vector<Wanted> existing, Create(client, wanted, timeout, refused));
+  BOXOFFICE_TRY(CreateWithout(client, refused, timeout));
   std::vector<Wanted> changed;
   for (Wanted& topic : wanted) {
     if (std::ranges::find(existing, topic.name, &Wanted::name) == existing.end()) {
@@ -276,6 +302,7 @@ Result<void> Ensure(rd_kafka_t* client, std::vector<Wanted>& wanted, bool grow, 
     topic.partitions = row.partition_cnt;
   }
   BOXOFFICE_TRY(WaitUntilLed(client, changed, timeout));
+  std::ranges::move(refused, std::back_inserter(existing));
   if (existing.empty()) return {};
   return CompareSettings(client, existing, timeout, differences);
 }

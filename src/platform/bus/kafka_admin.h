@@ -17,13 +17,13 @@ struct TopicSpec {
   // The most processes of a group that can share the work. Never changed afterwards: a key's events would be
   // in two partitions, and out of order.
   int partitions = 12;
-  // An event is acknowledged once two replicas have it, from 3 on; of 1, once it is on the disk.
+  // An event is acknowledged once two replicas have it, from 3 on; of fewer, once it is on a disk.
   int replication_factor = 1;
   std::optional<milliseconds> retention;  // none: for ever, as projections are rebuilt from it
   std::vector<std::string> groups;
 };
 
-// A topic that was there with another setting than asked for; it was left as it is.
+// A topic that has another setting than asked for; it was left as it is.
 struct TopicDifference {
   std::string topic;    // with the prefix
   std::string setting;  // "partitions", "replication.factor", or Kafka's name of it: "retention.ms"
@@ -34,9 +34,10 @@ struct TopicDifference {
 // Creates the topics of `specs` that are not there, with the groups' dead-letter topics
 // (<topic>.<group>.dead: compacted, as many partitions as the topic has), and returns when they can be used.
 // A dead-letter topic whose topic has got more partitions gets as many. Again: no effect. What is there with
-// other settings is returned; whoever may not ask for them (Kafka's
-// right DescribeConfigs) is told of the partitions and replicas alone, and that is logged. The right to make
-// topics is needed for those that are not there, and that to alter one for more partitions. Errors:
+// other settings is returned, and so is what the cluster makes only where it decides itself about unclean
+// elections, if it allows them. Whoever may not ask for settings (Kafka's right DescribeConfigs) is told of
+// the partitions and replicas alone, and that is logged. The right to make topics is needed for those that
+// are not there, and that to alter one for more partitions. Errors:
 // topic_refused (kInvalidArgument: the cluster does not make it so; names it and says why), bus_config,
 // bus_permission_denied, bus_unavailable.
 [[nodiscard]] Result<std::vector<TopicDifference>> CreateTopics(const KafkaBusConfig& config,

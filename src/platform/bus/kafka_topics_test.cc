@@ -3,13 +3,16 @@
 #include <array>
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include "base/text.h"
 #include "platform/bus/bus_factory.h"
 #include "platform/bus/inbox_for_test.h"
 #include "platform/bus/kafka_bus.h"
@@ -17,6 +20,7 @@
 #include "platform/bus/kafka_for_test.h"
 #include "platform/bus/kafka_producer.h"
 #include "platform/bus/kafka_record.h"
+#include "platform/bus/refusing_cluster_for_test.h"
 
 namespace boxoffice::bus {
 namespace {
@@ -58,11 +62,13 @@ class KafkaTopicsTest : public KafkaTest {
     });
     rd_kafka_NewPartitions_destroy(more);
   }
-  void MakeByHand(const std::string& topic) const {
+  void MakeByHand(const std::string& topic, const std::map<std::string, std::string>& settings = {}) const {
     std::array<char, 512> text{};
     rd_kafka_NewTopic_t* made =
         rd_kafka_NewTopic_new(Full(topic).c_str(), 1, /*replication_factor=*/1, text.data(), text.size());
     ASSERT_NE(made, nullptr) << text.data();
+    for (const auto& [name, value] : settings)
+      rd_kafka_NewTopic_set_config(made, name.c_str(), value.c_str());
     Administer([&](rd_kafka_t* client, rd_kafka_queue_t* answers) {
       rd_kafka_CreateTopics(client, &made, 1, nullptr, answers);
     });
@@ -218,6 +224,33 @@ TEST_F(KafkaTopicsTest, OnOneReplicaAnEventIsOnTheDiskBeforeItIsAcknowledged) {
   EXPECT_THAT(
       Differences({.name = "seat", .partitions = 1, .replication_factor = 3, .groups = {"g"}}),
       AllOf(Contains(Full("seat min.insync.replicas 2")), Not(Contains(HasSubstr("flush.messages")))));
+}
+
+TEST_F(KafkaTopicsTest, WhatIsAcknowledgedStaysWhateverTheBrokersDefaultsAre) {
+  MakeByHand("seat", {{"retention.bytes", "1073741824"}, {"unclean.leader.election.enable", "true"}});
+  MakeByHand("seat.g.dead", {{"unclean.leader.election.enable", "true"}});
+  EXPECT_THAT(Differences({.name = "seat", .partitions = 1, .replication_factor = 2, .groups = {"g"}}),
+              AllOf(Contains(Full("seat retention.bytes -1")),
+                    Contains(Full("seat unclean.leader.election.enable false")),
+                    Contains(Full("seat.g.dead unclean.leader.election.enable false")),
+                    Contains(Full("seat flush.messages 1"))))
+      << "with two replicas one broker alone may acknowledge";
+}
+
+TEST_F(KafkaTopicsTest, AClusterThatDecidesAloneAboutUncleanElectionsGetsTopicsWithoutThatAndIsCompared) {
+  const std::string broker = config_.brokers.substr(config_.brokers.rfind(':') + 1);
+  const RefusingCluster cluster(
+      ParseNumber<uint16_t>(broker).value(), "unclean.leader.election.enable", [](std::string& answer) {
+        // As if it had made something else of a setting.
+        constexpr std::string_view kName = "min.insync.replicas";
+        const size_t name = answer.find(kName);
+        const size_t value = name == std::string::npos ? name : answer.find('1', name + kName.size());
+        if (value != std::string::npos) answer[value] = '2';
+      });
+  config_.brokers = cluster.address();
+  EXPECT_THAT(Differences({.name = "seat", .partitions = 1, .groups = {"g"}}),
+              Contains(Full("seat min.insync.replicas 1")));
+  EXPECT_THAT(Missing(), IsEmpty());
 }
 
 TEST_F(KafkaTopicsTest, AMissingDeadLetterTopicIsNamed) {

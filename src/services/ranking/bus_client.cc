@@ -87,7 +87,7 @@ bus::Consumed Consume(RankingService& service, std::span<const bus::Record> reco
   return consumed;
 }
 
-Result<void> RebuildFromLog(RankingService& service, RankingService::From from, bus::Bus& bus,
+Result<void> RebuildFromLog(RankingService& service, RankingService::From& from, bus::Bus& bus,
                             const std::atomic<bool>& stopping) {
   constexpr size_t kPage = 1000;
   const std::vector<std::string>& topics = ConsumedTopics();
@@ -99,6 +99,7 @@ Result<void> RebuildFromLog(RankingService& service, RankingService::From from, 
   };
   // A page can hold nothing of interest; an empty answer would say that the log is at its end.
   const auto next = [&]() -> Result<std::vector<Event>> {
+    from = RankingService::From::kWhatIsThere;  // it is asked once all is forgotten
     std::vector<Event> events;
     while (events.empty() && topic < topics.size()) {
       BOXOFFICE_ASSIGN(const bus::Page page, read(kPage));

@@ -20,9 +20,10 @@ namespace boxoffice::ranking {
 
 // Counts the whole log: of each topic up to where it ends when that is reached, as the group consumes what
 // comes later. Where the bus does not give the log's beginning, nothing has happened: what was counted stays.
+// Once all has been forgotten, `from` is kWhatIsThere, so that a repeat after an error goes on.
 // Malformed events are left out (they are parked in the dead letters). Ends early, with error stopped, when
 // `stopping` is set. The group must not be subscribed here meanwhile.
-[[nodiscard]] Result<void> RebuildFromLog(RankingService& service, RankingService::From from, bus::Bus& bus,
+[[nodiscard]] Result<void> RebuildFromLog(RankingService& service, RankingService::From& from, bus::Bus& bus,
                                           const std::atomic<bool>& stopping);
 
 // Whose events count.

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string_view>
 
+#include "platform/resilience/admission.h"
 #include "platform/rpc/unary.h"
 
 namespace boxoffice::ranking {
@@ -107,22 +108,25 @@ grpc::ServerUnaryReactor* RankingRpcServer::Rebuild(grpc::CallbackServerContext*
 
 grpc::ServerUnaryReactor* RankingRpcServer::Audit(grpc::CallbackServerContext* context,
                                                   const v1::AuditRequest*, v1::AuditResponse* response) {
-  return rpc::Answer<v1::AuditResponse>(context, pool_, response, [this]() -> Result<v1::AuditResponse> {
-    // What another process has counted is not missing.
-    BOXOFFICE_TRY(service_.Refresh());
-    const ranking::Audit audit = service_.GetAudit();
-    v1::AuditResponse answer;
-    answer.set_processed_events(audit.processed);
-    answer.set_rebuilding(audit.rebuilding);
-    for (const auto& [show, tally] : audit.shows) {
-      v1::AuditResponse::Row& row = *answer.add_rows();
-      row.set_show_id(show);
-      row.set_confirmed(static_cast<uint64_t>(tally.confirmed));
-      row.set_cancelled(static_cast<uint64_t>(tally.cancelled));
-      row.set_seats_sold(static_cast<uint64_t>(std::max<int64_t>(tally.seats, 0)));
-    }
-    return answer;
-  });
+  return rpc::Answer<v1::AuditResponse>(
+      context, pool_, response,
+      [this]() -> Result<v1::AuditResponse> {
+        // What another process has counted is not missing.
+        BOXOFFICE_TRY(service_.Refresh());
+        const ranking::Audit audit = service_.GetAudit();
+        v1::AuditResponse answer;
+        answer.set_processed_events(audit.processed);
+        answer.set_rebuilding(audit.rebuilding);
+        for (const auto& [show, tally] : audit.shows) {
+          v1::AuditResponse::Row& row = *answer.add_rows();
+          row.set_show_id(show);
+          row.set_confirmed(static_cast<uint64_t>(tally.confirmed));
+          row.set_cancelled(static_cast<uint64_t>(tally.cancelled));
+          row.set_seats_sold(static_cast<uint64_t>(std::max<int64_t>(tally.seats, 0)));
+        }
+        return answer;
+      },
+      resilience::Priority::kFinishing);
 }
 
 }  // namespace boxoffice::ranking

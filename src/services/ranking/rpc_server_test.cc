@@ -71,6 +71,30 @@ class AwayBus final : public testbed::FakeBus {
   std::atomic<int> reads = 0;
 };
 
+// Its log can be read, but for the first time that a topic is to be.
+class StumblingBus final : public testbed::FakeBus {
+ public:
+  StumblingBus(bus::Bus& bus, std::string topic, std::function<void()> before)
+      : bus_(bus), topic_(std::move(topic)), before_(std::move(before)) {}
+  Result<bus::Page> Read(const std::string& topic, const bus::Position& after, size_t limit) override {
+    before_();
+    if (topic == topic_ && !std::exchange(stumbled_, true))
+      return Fail(Code::kUnavailable, "bus_unavailable");
+    return bus_.Read(topic, after, limit);
+  }
+
+ private:
+  bus::Bus& bus_;
+  const std::string topic_;
+  const std::function<void()> before_;
+  bool stumbled_ = false;
+};
+
+Result<void> RebuildOnce(RankingService& service, RankingService::From from, bus::Bus& bus,
+                         const std::atomic<bool>& stopping) {
+  return RebuildFromLog(service, from, bus, stopping);
+}
+
 // The whole service: events on a real bus, questions over gRPC.
 class RankingServiceTest : public testing::Test {
  protected:
@@ -259,7 +283,7 @@ TEST_F(RankingServiceTest, ARebuildFromTheLogIsEqualToWhatWasCounted) {
   ASSERT_EQ(counted.processed, 4);
   RankingService service(OpenSqliteStore(file).value(), clock_);
   ASSERT_TRUE(service.Load());
-  ASSERT_TRUE(RebuildFromLog(service, RankingService::From::kNothing, *bus_, false));
+  ASSERT_TRUE(RebuildOnce(service, RankingService::From::kNothing, *bus_, false));
   EXPECT_EQ(OpenSqliteStore(file).value()->Load()->state, counted);
 }
 
@@ -315,6 +339,20 @@ TEST_F(RankingServiceTest, WhileTheLogCantBeReadARebuildForgetsNothingAndIsStill
   EXPECT_TRUE(stub_->GetStatus(&context, {}, &status).ok());
   EXPECT_TRUE(status.rebuilding());
   Stop();
+}
+
+TEST_F(RankingServiceTest, ARebuildThatFailsOnItsWayGoesOnWithoutForgettingAgain) {
+  Publish({Reservation("reservation.confirmed", 7, 2), SoldOut(7, milliseconds(5))});
+  std::vector<uint64_t> counted;  // before each reading
+  StumblingBus bus(*bus_, "seat", [&] {
+    counted.push_back(OpenSqliteStore(dir_.path() / "ranking.db").value()->Load()->state.processed);
+  });
+  RunOn(bus);
+  Start({.rebuild = true});
+  EXPECT_EQ(WaitForProcessed(2).rows(0).confirmed(), 1);
+  Stop();
+  // Each time the log's beginning, twice, and the other topic, at which it failed.
+  EXPECT_THAT(counted, testing::ElementsAre(0, 0, 1, 1, 1, 1));
 }
 
 TEST_F(RankingServiceTest, WhatAStoreOfBeforeHasCountedIsCountedAnew) {
@@ -380,7 +418,7 @@ TEST_F(RankingServiceTest, ARebuildEndsWhileEventsKeepComing) {
     const bool of_reservations = !page.records.empty() && page.records[0].event.topic == "reservation";
     if (of_reservations) Publish({Reservation("reservation.confirmed", 7, 1)});
   });
-  const Result<void> rebuilt = RebuildFromLog(service, RankingService::From::kNothing, bus, stopping);
+  const Result<void> rebuilt = RebuildOnce(service, RankingService::From::kNothing, bus, stopping);
   ASSERT_TRUE(rebuilt) << rebuilt.error().reason;
   EXPECT_EQ(service.Get(Order::kSellout, Window::kAll, 10).rows.size(), 1);
 }
@@ -397,7 +435,7 @@ TEST_F(RankingServiceTest, WhatAnotherProcessCountsJustBeforeARebuildForgetsAllI
     Publish({Reservation("reservation.confirmed", 7, 1)});
     EXPECT_EQ(Consume(other, bus_->Read("reservation", {}, 10)->records).done, 2);
   });
-  ASSERT_TRUE(RebuildFromLog(service, RankingService::From::kNothing, bus, false));
+  ASSERT_TRUE(RebuildOnce(service, RankingService::From::kNothing, bus, false));
   EXPECT_EQ(service.GetAudit().shows.at(7).confirmed, 2);
 }
 
@@ -417,10 +455,9 @@ TEST_F(RankingServiceTest, ARebuildThatWasStoppedIsStillNeeded) {
   Publish({Reservation("reservation.confirmed", 7, 2)});
   RankingService service(OpenSqliteStore(dir_.path() / "other.db").value(), clock_);
   ASSERT_TRUE(service.Load());
-  EXPECT_EQ(RebuildFromLog(service, RankingService::From::kWhatIsThere, *bus_, true).error().reason,
-            "stopped");
+  EXPECT_EQ(RebuildOnce(service, RankingService::From::kWhatIsThere, *bus_, true).error().reason, "stopped");
   EXPECT_TRUE(service.NeedsRebuild());
-  ASSERT_TRUE(RebuildFromLog(service, RankingService::From::kWhatIsThere, *bus_, false));
+  ASSERT_TRUE(RebuildOnce(service, RankingService::From::kWhatIsThere, *bus_, false));
   EXPECT_FALSE(service.NeedsRebuild());
   EXPECT_EQ(service.GetAudit().shows.at(7).seats, 2);
 }

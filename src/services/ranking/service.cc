@@ -4,6 +4,8 @@
 #include <unordered_set>
 #include <utility>
 
+#include "base/mutant.h"
+
 namespace boxoffice::ranking {
 namespace {
 
@@ -92,6 +94,9 @@ Result<void> RankingService::TryToCount(std::span<const Event> events) {
   // Not from memory, which lacks what other processes have saved since the last Refresh.
   BOXOFFICE_ASSIGN(const State rows, store_->LoadRows(KeysOf(fresh)));
   const State changed = Decide(rows, fresh);
+  if (MUTANT("consumer_marks_first")) {
+    BOXOFFICE_TRY(store_->Save(Decide(rows, {}), std::exchange(ids, {}), OldestHour(now)));
+  }
   if (auto saved = store_->Save(changed, ids, OldestHour(now)); !saved) {
     if (IsOutrun(saved.error())) return saved;
     // The commit may have been done all the same: what holds is in the store.

@@ -32,20 +32,21 @@ bool IsIpv4(const Address& address) {
 
 bool IsPublicIpv4(const Address& address) {
   static const std::vector<Network> kSpecial = {
-      MakeNetwork("0.0.0.0", 8),       // this network
-      MakeNetwork("10.0.0.0", 8),      // private
-      MakeNetwork("100.64.0.0", 10),   // behind a carrier's NAT
-      MakeNetwork("127.0.0.0", 8),     // this machine
-      MakeNetwork("169.254.0.0", 16),  // link-local; clouds' metadata services
-      MakeNetwork("172.16.0.0", 12),   // private
-      MakeNetwork("192.0.0.0", 24),    // protocol assignments
-      MakeNetwork("192.0.2.0", 24),    // documentation
-      MakeNetwork("192.88.99.0", 24),  // 6to4 relays
-      MakeNetwork("192.168.0.0", 16),  // private
-      MakeNetwork("198.18.0.0", 15),   // benchmarks
-      MakeNetwork("198.51.100.0", 24), MakeNetwork("203.0.113.0", 24),  // documentation
-      MakeNetwork("224.0.0.0", 4),                                      // multicast
-      MakeNetwork("240.0.0.0", 4),                                      // reserved, broadcast
+      MakeNetwork("0.0.0.0", 8),         // this network
+      MakeNetwork("10.0.0.0", 8),        // private
+      MakeNetwork("100.64.0.0", 10),     // behind a carrier's NAT
+      MakeNetwork("127.0.0.0", 8),       // this machine
+      MakeNetwork("168.63.129.16", 32),  // Azure's host agent, from inside its machines
+      MakeNetwork("169.254.0.0", 16),    // link-local; clouds' metadata services
+      MakeNetwork("172.16.0.0", 12),     // private
+      MakeNetwork("192.0.0.0", 24),      // protocol assignments
+      MakeNetwork("192.0.2.0", 24),      // documentation
+      MakeNetwork("192.88.99.0", 24),    // 6to4 relays
+      MakeNetwork("192.168.0.0", 16),    // private
+      MakeNetwork("198.18.0.0", 15),     // benchmarks
+      MakeNetwork("198.51.100.0", 24),  MakeNetwork("203.0.113.0", 24),  // documentation
+      MakeNetwork("224.0.0.0", 4),                                       // multicast
+      MakeNetwork("240.0.0.0", 4),                                       // reserved, broadcast
   };
   return !InAny(kSpecial, address);
 }

@@ -9,7 +9,7 @@ bool IsPublicText(std::string_view text) { return IsPublic(ParseAddress(text).va
 
 TEST(AddressTest, PublicAddressesArePublic) {
   for (const char* text :
-       {"1.1.1.1", "8.8.8.8", "93.184.216.34", "172.15.255.255", "172.32.0.1", "100.63.0.1",
+       {"1.1.1.1", "8.8.8.8", "93.184.216.34", "172.15.255.255", "172.32.0.1", "100.63.0.1", "168.63.129.15",
         "2606:4700::1111", "2a00:1450:4001::1", "::ffff:8.8.8.8", "64:ff9b::808:808"}) {
     EXPECT_TRUE(IsPublicText(text)) << text;
   }
@@ -21,6 +21,7 @@ TEST(AddressTest, WhatIsNotOnThePublicInternetIsNot) {
                            "100.64.0.1",
                            "127.0.0.1",
                            "127.9.9.9",
+                           "168.63.129.16",
                            "169.254.169.254",
                            "172.16.0.1",
                            "172.31.255.255",
@@ -45,7 +46,9 @@ TEST(AddressTest, WhatIsNotOnThePublicInternetIsNot) {
                            "100::1",
                            "::ffff:127.0.0.1",
                            "::ffff:10.0.0.1",
+                           "::ffff:168.63.129.16",
                            "64:ff9b::7f00:1",
+                           "64:ff9b::a83f:8110",
                            "64:ff9b:1::1",
                            "::127.0.0.1"}) {
     EXPECT_FALSE(IsPublicText(text)) << text;

@@ -36,6 +36,7 @@ Accepted Accept(std::span<const InboxEvent> fresh, std::span<const Target> targe
     for (const Target& target : targets) {
       if (!Matches(target, event.type, event.show_id, event.time)) continue;
       matched = true;
+      accepted.target_versions.emplace(target.id, target.version);
       Delivery& delivery = accepted.deliveries.emplace_back();
       delivery.target_id = target.id;
       delivery.event_id = event.id;

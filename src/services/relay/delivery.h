@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <set>
 #include <span>
@@ -56,6 +57,8 @@ using TargetKey = std::pair<int64_t, std::string>;  // target, event's key
 struct Accepted {
   std::vector<InboxEvent> events;    // that some target gets
   std::vector<Delivery> deliveries;  // without ids, in the order of events
+  // Which version of each target chose these by what it asks for. A test has none: nothing chose it.
+  std::map<int64_t, int64_t> target_versions = {};
 };
 
 // A delivery of each of `fresh` (each new, none twice) to each target that it matches. Order per target and

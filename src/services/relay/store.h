@@ -77,7 +77,8 @@ class Store {
   // Those of `keys` that have a pending delivery.
   [[nodiscard]] virtual Result<std::set<TargetKey>> Waiting(const std::set<TargetKey>& keys) = 0;
   // Adds events and deliveries; the events are processed from then on. Those that another replica has
-  // processed, or whose target it has taken away, meanwhile: constraint.
+  // processed meanwhile, or that a target has another version than the one that chose them: constraint, and
+  // nothing is added. So is a test whose target another replica has taken away.
   [[nodiscard]] virtual Result<void> Insert(const Accepted& accepted) = 0;
 
   // Gives out, to be sent, up to `limit` pending deliveries of a target that are due at `now`, the longest

@@ -158,6 +158,21 @@ TEST_P(RelayStoreTest, AnAcceptedEventIsProcessedAndNotTakenAgain) {
   EXPECT_THAT(store_->AreProcessed(std::array{fresh.id}).value(), ElementsAre(false));
 }
 
+// Otherwise a target gets what it does not ask for any more.
+TEST_P(RelayStoreTest, WhatATargetChoseBeforeItWasChangedIsNotTaken) {
+  ASSERT_EQ(store_->InsertTarget({.operation_key = "op"}).value(), 1);
+  const InboxEvent event = Event("a");
+  Accepted accepted = Accept(std::array{event}, store_->LoadTargets().value(), {}, now_);
+  Target narrowed = store_->LoadTargets()->at(0);
+  narrowed.event_types = {"seat.sold"};
+  ASSERT_TRUE(store_->ChangeTarget(narrowed));
+  EXPECT_EQ(store_->Insert(accepted).error().reason, "constraint");
+  EXPECT_THAT(store_->AreProcessed(std::array{event.id}).value(), ElementsAre(false));
+  EXPECT_TRUE(store_->List({.limit = 10})->empty());
+  accepted.target_versions.at(1) = store_->LoadTargets()->at(0).version;
+  EXPECT_TRUE(store_->Insert(accepted));
+}
+
 TEST_P(RelayStoreTest, AForgottenEventCountsAsAcceptedAndIsNotTakenAgain) {
   const InboxEvent old = Event("a");
   const InboxEvent unseen = Event("d");  // as old; of that nobody can tell whether it was had

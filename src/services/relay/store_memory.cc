@@ -92,6 +92,11 @@ Result<std::set<TargetKey>> MemoryStore::Waiting(const std::set<TargetKey>& keys
 }
 
 Result<void> MemoryStore::Insert(const Accepted& accepted) {
+  for (const auto& [target_id, version] : accepted.target_versions) {
+    const auto it = std::ranges::find(targets_, target_id, &Target::id);
+    if (it == targets_.end() || it->version != version)
+      return Fail(Code::kConflict, "constraint", "a target was changed meanwhile");
+  }
   for (const InboxEvent& event : accepted.events) {
     if (processed_.contains(event.id) || event.id.uuid().Time() < processed_before_)
       return Fail(Code::kConflict, "constraint", "processed before");

@@ -64,7 +64,7 @@ constexpr std::string_view kGiveUp =
     "ORDER BY key DESC, id DESC LIMIT $4))";
 // See the schema.
 constexpr std::string_view kLockTargets =
-    "SELECT enabled AND NOT deleted FROM target WHERE id = ANY($1) ORDER BY id FOR UPDATE";
+    "SELECT enabled AND NOT deleted, id, version FROM target WHERE id = ANY($1) ORDER BY id FOR UPDATE";
 
 // Whether a key has a pending delivery. By a value rather than EXISTS, which the server may turn into a join
 // with all that are pending: it takes them for few until it has counted them.
@@ -303,6 +303,9 @@ class PostgresStore final : public Store {
     }
     for (const Row row : results[locked]) {
       if (!row.Bool(0)) return Fail(Code::kConflict, "constraint", "a target takes nothing any more");
+      const auto chose = accepted.target_versions.find(row.Int(1));
+      if (chose != accepted.target_versions.end() && chose->second != row.Int(2))
+        return Fail(Code::kConflict, "constraint", "a target was changed meanwhile");
     }
     return transaction.Commit();
   }

@@ -325,6 +325,18 @@ TEST_F(RelayServicesTest, ATargetDeletedAtOneGetsNothingFromTheOther) {
   EXPECT_TRUE(b_->ListDeliveries({.limit = 10})->empty());
 }
 
+TEST_F(RelayServicesTest, ATargetNarrowedAtOneGetsFromTheOtherWhatItStillAsksForAlone) {
+  const int64_t id = a_->CreateTarget("op", {.url = "http://a/"})->id;
+  ASSERT_TRUE(b_->Load());
+  ASSERT_TRUE(a_->ChangeTarget(id, {.event_types = std::vector<std::string>{"seat.sold"}}));
+  std::vector<InboxEvent> events = {Event("a"), Event("b")};
+  events[1].type = "seat.sold";
+  EXPECT_EQ(b_->AcceptEvents(events).value(), true);
+  const std::vector<Delivery> made = b_->ListDeliveries({.limit = 10}).value();
+  ASSERT_EQ(made.size(), 1);
+  EXPECT_EQ(made[0].event_type, "seat.sold");
+}
+
 TEST_F(RelayServicesTest, ChangesAtBothAreBothKept) {
   const int64_t id = a_->CreateTarget("op", {.url = "http://a/"})->id;
   ASSERT_TRUE(b_->ChangeTarget(id, {.rate_per_s = 5}));

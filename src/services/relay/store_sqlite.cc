@@ -38,6 +38,7 @@ class SqliteStore final : public Store {
         targets_(database_->Prepare(fmt::format("SELECT {} FROM target ORDER BY id", kTargetColumns))),
         waits_(database_->Prepare(
             "SELECT 1 FROM delivery WHERE state = 0 AND target_id = ?1 AND key = ?2 LIMIT 1")),
+        has_version_(database_->Prepare("SELECT 1 FROM target WHERE id = ?1 AND version = ?2")),
         add_event_(database_->Prepare("INSERT INTO event VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)")),
         add_delivery_(
             database_->Prepare("INSERT INTO delivery(target_id, event_id, key, state, attempts, "
@@ -169,6 +170,12 @@ class SqliteStore final : public Store {
 
   Result<void> Insert(const Accepted& accepted) override {
     BOXOFFICE_ASSIGN(sql::Transaction transaction, sql::Transaction::Begin(*database_));
+    for (const auto& [target_id, version] : accepted.target_versions) {
+      has_version_.Bind(target_id, version);
+      BOXOFFICE_ASSIGN(const bool has_version, has_version_.Step());
+      if (!has_version) return Fail(Code::kConflict, "constraint", "a target was changed meanwhile");
+      has_version_.Reset();
+    }
     for (const InboxEvent& event : accepted.events) {
       BOXOFFICE_ASSIGN(const bool is_new, processed_.MarkNew(event.id));
       // Somebody else consumes for this store: what was decided is out of date.
@@ -429,6 +436,7 @@ class SqliteStore final : public Store {
   bus::ProcessedEvents processed_;
   sql::Statement targets_;  // read at each round
   sql::Statement waits_;
+  sql::Statement has_version_;
   sql::Statement add_event_;
   sql::Statement add_delivery_;
   sql::Statement due_;
