@@ -21,12 +21,15 @@ const Timestamp kStart = FromUnixMs(1'800'000'000'000);
 // One show's line at a moment that the test sets.
 class AdmissionTest : public ::testing::Test {
  protected:
+  Decision RunAll(const std::vector<Command>& commands) {
+    const Found found;
+    Decision decision = Decide({room_, found}, commands, now_);
+    room_.Apply(decision.changes);
+    return decision;
+  }
   template <typename Answer>
   Answer Run(Command command) {
-    const Found found;
-    Decision decision = Decide({room_, found}, std::span(&command, 1), now_);
-    room_.Apply(decision.changes);
-    return std::get<Answer>(decision.outcomes.front());
+    return std::get<Answer>(RunAll({std::move(command)}).outcomes.front());
   }
 
   void Configure(std::optional<double> rate, std::optional<uint32_t> cap,
@@ -86,10 +89,7 @@ TEST_F(AdmissionTest, AdmitsInTheOrderOfJoining) {
 
 TEST_F(AdmissionTest, JoinsOfTheSameMillisecondKeepTheirOrder) {
   Configure(1, 100, QueueState::kPaused);
-  const std::vector<Command> joins = {queue::Join{kShow, "zoe"}, queue::Join{kShow, "adam"}};
-  const Found found;
-  Decision decision = Decide({room_, found}, joins, now_);
-  room_.Apply(decision.changes);
+  (void)RunAll({queue::Join{kShow, "zoe"}, queue::Join{kShow, "adam"}});
   Configure({}, {}, QueueState::kOpen);
   Tick(1s);
   EXPECT_EQ(queue().FindMember(1)->user_id, "zoe");
@@ -222,6 +222,63 @@ TEST_F(AdmissionTest, ARoundEndsAfterItsMostCallsAndTheNextGoesOn) {
   EXPECT_EQ(StateOf(kAbsent + 1), SessionState::kActive);
 }
 
+// As all dates of a tour, which open together: a round is one save.
+TEST_F(AdmissionTest, ShowsThatAreCalledTogetherShareOneRound) {
+  constexpr int64_t kShows = 3;
+  std::vector<Command> joins;
+  std::vector<Command> opening;
+  for (int64_t show = 1; show <= kShows; ++show) {
+    joins.push_back(queue::Configure{show, 5, 5, QueueState::kPaused});
+    for (size_t i = 0; i < kMaxCallsPerRound + 10; ++i) joins.push_back(queue::Join{show, std::to_string(i)});
+    opening.push_back(queue::Join{show, "present"});
+    opening.push_back(queue::Configure{show, {}, {}, QueueState::kOpen});
+  }
+  (void)RunAll(joins);
+  now_ += kPresence + 1s;
+  (void)RunAll(opening);
+  for (int64_t round = 0; round < kShows + 1; ++round) {
+    const Decision decision = RunAll({queue::Tick{}});
+    size_t changed = 0;
+    for (const ShowChange& show : decision.changes.shows) changed += show.sessions.size();
+    EXPECT_LE(changed, kMaxCallsPerRound);
+  }
+  for (int64_t show = 1; show <= kShows; ++show) {
+    EXPECT_EQ(room_.Find(show)->active(), 1) << "of show " << show << " who is there has had the turn";
+  }
+}
+
+TEST_F(AdmissionTest, WhatAShowDoesNotNeedOfARoundTheOthersHave) {
+  Line(static_cast<int>(kMaxCallsPerRound), 5, 5);
+  Run<QueueView>(queue::Configure{.show_id = kShow + 1, .state = QueueState::kPaused});
+  Run<SessionAnswer>(queue::Join{kShow + 1, "waits"});
+  Tick(kPresence + 1s);
+  EXPECT_EQ(head(), kMaxCallsPerRound);
+}
+
+TEST_F(AdmissionTest, NoMoreMembersEndInARoundThanItMayChange) {
+  constexpr int kMembers = static_cast<int>(kMaxCallsPerRound) + 10;
+  Line(kMembers, kMaxRatePerS, kMembers);
+  Tick(1s);
+  Tick(1s);
+  ASSERT_EQ(active(), kMembers);
+  Tick(kActiveTime);
+  EXPECT_EQ(active(), 10);
+  Tick();
+  EXPECT_EQ(active(), 0);
+}
+
+// Each join may find a line that all have left, as long as a round.
+TEST_F(AdmissionTest, JoinsOfABatchShareItsRoundToo) {
+  Line(static_cast<int>(kMaxCallsPerRound), 5, 5);
+  for (uint64_t s = 1; s <= kMaxCallsPerRound; ++s) Leave(std::to_string(s), s);
+  const auto outcomes = RunAll({queue::Join{kShow, "ann"}, queue::Join{kShow + 1, "bob"}}).outcomes;
+  EXPECT_EQ(head(), kMaxCallsPerRound);
+  EXPECT_EQ(std::get<SessionAnswer>(outcomes[1]).state, SessionState::kWaiting);
+  Tick(1s);
+  EXPECT_EQ(StateOf(kMaxCallsPerRound + 1), SessionState::kActive);
+  EXPECT_EQ(room_.Find(kShow + 1)->active(), 1);
+}
+
 TEST_F(AdmissionTest, ANewcomerNeverTakesAFreeSlotPastTheLine) {
   Line(3, 1000, 3);
   now_ += 1s;  // there are slots and credit, and the tick has not come yet
@@ -332,11 +389,8 @@ TEST_F(AdmissionTest, WhatTheSameBatchHasEndedIsNotEndedAgain) {
   Line(1, 1000, 1);
   Tick(1s);
   now_ += kActiveTime;
-  const std::vector<Command> batch = {queue::Poll{{{kShow, 1, "1", TokenEnd(kStart)}, {}}, "1"},
-                                      queue::Tick{}};
-  const Found found;
-  const Decision decision = Decide({room_, found}, batch, now_);
-  room_.Apply(decision.changes);
+  const Decision decision =
+      RunAll({queue::Poll{{{kShow, 1, "1", TokenEnd(kStart)}, {}}, "1"}, queue::Tick{}});
   EXPECT_EQ(std::get<SessionAnswer>(decision.outcomes[0]).state, SessionState::kExpired);
   EXPECT_EQ(queue().show().expired, 1);
 }
@@ -365,7 +419,7 @@ TEST_F(AdmissionTest, NobodyIsAdmittedBeforeAnEarlierPresentOne) {
       if (random.Below(50) == 0) Poll(std::to_string(sequence), sequence);
     }
     const ShowDraft draft(kShow, &queue(), {});
-    const AdmissionDecision decision = DecideAdmission(draft, now_);
+    const AdmissionDecision decision = DecideAdmission(draft, kMaxCallsPerRound, now_);
     for (const auto& call : decision.calls) {
       EXPECT_GT(call.sequence, last_called);
       for (uint64_t s = last_called + 1; s < call.sequence; ++s) EXPECT_EQ(queue().FindWaiter(s), nullptr);
@@ -382,7 +436,7 @@ TEST_F(AdmissionTest, DecidingIsPureAndSaysWhatItLeaves) {
   Line(5, 2, 10);
   now_ += 1250ms;
   const ShowDraft draft(kShow, &queue(), {});
-  const AdmissionDecision decision = DecideAdmission(draft, now_);
+  const AdmissionDecision decision = DecideAdmission(draft, kMaxCallsPerRound, now_);
   EXPECT_EQ(decision.calls.size(), 2);
   EXPECT_EQ(decision.head, 2);
   EXPECT_DOUBLE_EQ(decision.credit, 0);

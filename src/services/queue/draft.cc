@@ -81,11 +81,11 @@ std::optional<ShowDraft::Place> ShowDraft::FindPlace(uint64_t sequence) const {
   return waiter != nullptr ? std::optional(Place{waiter->joined_at, waiter->last_seen}) : std::nullopt;
 }
 
-ShowDraft::Due ShowDraft::DueMembers(Timestamp now) const {
+ShowDraft::Due ShowDraft::DueMembers(size_t most, Timestamp now) const {
   Due due;
   if (base_ == nullptr) return due;
   for (const auto& [moment, sequence] : base_->due()) {
-    if (moment > now) break;
+    if (moment > now || due.ended.size() + due.forlorn.size() == most) break;
     if (const auto found = touched_.find(sequence); found != touched_.end() && found->second.changed) {
       // Something of this batch was there first: it renewed the session, or ended it.
       const Session& session = found->second.change.session;

@@ -3,6 +3,7 @@
 // which keep the counts right, are here; when they may happen is in queue_rules and admission.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -51,12 +52,12 @@ class ShowDraft {
     Timestamp last_seen;
   };
   [[nodiscard]] std::optional<Place> FindPlace(uint64_t sequence) const;
-  // Members that are over at `now`, by moment.
+  // Members that are over at `now`, by moment; the first `most` of them.
   struct Due {
     std::vector<uint64_t> ended;    // ACTIVE, and their time has ended
     std::vector<uint64_t> forlorn;  // EXPIRED, and their token has ended: no saga can name them any longer
   };
-  [[nodiscard]] Due DueMembers(Timestamp now) const;
+  [[nodiscard]] Due DueMembers(size_t most, Timestamp now) const;
 
   // A new session at the end of the line.
   const Session& Join(std::string_view user_id, Timestamp now);

@@ -42,6 +42,13 @@ bool IsDrawLost(const Show& known, const Show& stored) {
   return known.draw.Drawn() && !stored.draw.Drawn() && stored.draw.seed == known.draw.seed;
 }
 
+Show DrawnAgain(const Show& known, Show stored, Timestamp now) {
+  stored.settings = known.settings;
+  stored.draw.entrants = stored.last_sequence - stored.draw.first;
+  stored.draw.drawn_at = now;
+  return stored;
+}
+
 void Learn(std::map<int64_t, Show>& known, const std::vector<Show>& stored) {
   for (const Show& show : stored) {
     Show& one = known[show.show_id];

@@ -42,9 +42,12 @@ inline constexpr size_t kMaxLoadings = 4;
 // Whether a draw that was known to be made is stored as yet to come, so that it has to be made again at once:
 // its seed is published, and whoever has it and could join before that would choose the place.
 [[nodiscard]] bool IsDrawLost(const Show& known, const Show& stored);
+// A show whose draw is lost, as it is to be stored: set as it was known to be, and everybody drawn who has
+// joined by what is stored.
+[[nodiscard]] Show DrawnAgain(const Show& known, Show stored, Timestamp now);
 
 // Takes over into `known` what is stored of shows by now; but for one whose draw is lost (IsDrawLost), which
-// whoever leads next has to make again.
+// has to be made again.
 void Learn(std::map<int64_t, Show>& known, const std::vector<Show>& stored);
 
 }  // namespace boxoffice::queue

@@ -93,6 +93,18 @@ TEST(DrawLostTest, OnlyADrawThatIsKnownAndStoredAsYetToComeIsLost) {
   EXPECT_FALSE(IsDrawLost({.show_id = 7}, {.show_id = 7})) << "there never was one";
 }
 
+TEST(DrawLostTest, ADrawThatIsMadeAgainIsOfAllWhoAreStoredAndTheQueueIsSetAsItWasKnownToBe) {
+  Show stored{.show_id = 7, .version = 4, .last_sequence = 50, .head_sequence = 10};
+  stored.settings.state = QueueState::kPrequeue;
+  stored.draw = {.seed = "secret", .first = 20};
+  Show known{.show_id = 7, .version = 6, .settings = {.rate_per_s = 3}, .last_sequence = 60};
+  known.draw = {.seed = "secret", .first = 20, .entrants = 40, .drawn_at = kStart};
+  Show again = stored;
+  again.settings = known.settings;
+  again.draw = {.seed = "secret", .first = 20, .entrants = 30, .drawn_at = kStart + 1s};
+  EXPECT_EQ(DrawnAgain(known, stored, kStart + 1s), again);
+}
+
 TEST(LearnTest, ADrawThatIsStoredAsYetToComeStaysKnownAsMade) {
   const Show stored{.show_id = 7, .draw = {.seed = "secret"}};
   Show drawn = stored;

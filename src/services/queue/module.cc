@@ -197,7 +197,33 @@ Result<void> QueueModule::Serve() {
 void QueueModule::Remember() {
   if (SteadyClock::now() < remember_at_) return;
   remember_at_ = SteadyClock::now() + kRemember;
-  if (const auto shows = stores_.history->Shows()) Know(*shows);
+  const auto shows = stores_.history->Shows();
+  if (!shows) return;
+  if (!DrawAgain(*shows)) remember_at_ = SteadyClock::now();
+  Know(*shows);
+}
+
+// Makes draws again that this process knew and the store has lost, in the place of a leader that never saw
+// them: their seeds are published. The leader finds the show moved when it saves whoever joins next, and
+// loads it. False: it was first, or the store failed, so that it is to be tried again.
+bool QueueModule::DrawAgain(const std::vector<Show>& stored) {
+  Changes lost;
+  for (const Show& show : stored) {
+    const auto known = known_.find(show.show_id);
+    if (known == known_.end() || !IsDrawLost(known->second, show)) continue;
+    lost.shows.push_back({.show = DrawnAgain(known->second, show, runtime_.clock.Now()), .durable = true});
+  }
+  if (lost.shows.empty()) return true;
+  // Anew: the one that this process has served from would find moved whatever another has saved since.
+  const auto stores = OpenStores(runtime_.store_url, config_.leader_lease);
+  if (!stores) return false;
+  const auto saved = stores->store->Save(lost);
+  if (!saved) return false;
+  for (const ShowChange& change : lost.shows) {
+    if (std::ranges::find(saved->moved_shows, change.show.show_id) != saved->moved_shows.end()) continue;
+    obs::Log(obs::Level::kWarning, "queue_draw_made_again", {{"show", change.show.show_id}});
+  }
+  return saved->moved_shows.empty();
 }
 
 void QueueModule::Know(const std::vector<Show>& shows) {

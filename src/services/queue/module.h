@@ -73,6 +73,7 @@ class QueueModule final : public module::ServiceModule {
   [[nodiscard]] bool KeepLead();
   void StandDown();
   void Remember();
+  [[nodiscard]] bool DrawAgain(const std::vector<Show>& stored);
   void Know(const std::vector<Show>& shows);
   void Tick();
   void MeasureQueues();

@@ -17,7 +17,10 @@
 #include "boxoffice/queue/v1/queue.grpc.pb.h"
 #include "platform/redis/redis_for_test.h"
 #include "platform/rpc/command_client.h"
+#include "services/queue/service.h"
+#include "services/queue/store_redis.h"
 #include "services/queue/store_redis_leader.h"
+#include "services/queue/store_redis_row.h"
 #include "testing/fake_bus.h"
 #include "testing/redis_server.h"
 #include "testing/temp_dir.h"
@@ -68,13 +71,13 @@ class Replica {
     const auto outcome = Ask(std::move(command));
     return outcome && outcome->has_session() ? std::optional(outcome->session()) : std::nullopt;
   }
-  // Whether the show's queue is paused now.
-  bool PauseQueue() {
+  // Whether the show's queue is in that state now.
+  bool SetQueue(v1::QueueState state) {
     v1::Command command;
     command.mutable_configure()->set_show_id(kShow);
-    command.mutable_configure()->set_state(v1::PAUSED);
+    command.mutable_configure()->set_state(state);
     const auto outcome = Ask(std::move(command));
-    return outcome && outcome->queue().state() == v1::PAUSED;
+    return outcome && outcome->queue().state() == state;
   }
   Result<v1::Outcome> Ask(v1::Command command) {
     boost::asio::thread_pool pool{1};
@@ -281,7 +284,7 @@ TEST_F(QueueModuleTest, AQueueThatWasPausedStaysSoThoughRedisHasLostAll) {
   testbed::RedisServer& server = testbed::EmptyRedis();
   const auto replica = Make(server.Url(), seconds(6));
   ASSERT_TRUE(replica->Start());
-  ASSERT_TRUE(Eventually([&] { return replica->PauseQueue(); }));
+  ASSERT_TRUE(Eventually([&] { return replica->SetQueue(v1::PAUSED); }));
   ASSERT_EQ(server.AskOne({"FLUSHALL"}), "OK");
   // It stands down, as its lead is gone, and takes it anew.
   ASSERT_TRUE(Eventually([&] { return server.AskOne({"EXISTS", "queue:leader"}) == "1"; }));
@@ -293,7 +296,7 @@ TEST_F(QueueModuleTest, AQueueThatWasPausedStaysSoThoughRedisHasLostAll) {
 TEST_F(QueueModuleTest, WhoeverStoodByKnowsWhatRedisAndTheLeaderHaveLost) {
   testbed::RedisServer& server = testbed::EmptyRedis();
   const auto [first, second] = StartTwo(server.Url());
-  ASSERT_TRUE(Eventually([&] { return first->PauseQueue(); }));
+  ASSERT_TRUE(Eventually([&] { return first->SetQueue(v1::PAUSED); }));
   ASSERT_TRUE(Eventually([&] { return second->Metrics().contains("\nboxoffice_queue_shows 1\n"); }));
   first->module().Leave();  // it does not take the lead again
   ASSERT_EQ(server.AskOne({"FLUSHALL"}), "OK");
@@ -301,6 +304,36 @@ TEST_F(QueueModuleTest, WhoeverStoodByKnowsWhatRedisAndTheLeaderHaveLost) {
   const auto joined = Insist(*second, "ann");
   ASSERT_TRUE(joined.has_value());
   EXPECT_EQ(joined->state(), v1::WAITING);
+}
+
+// The draw was lost after the leader had stood down, and whoever leads now has never seen it.
+TEST_F(QueueModuleTest, WhoeverStandsByMakesADrawThatItKnewOfAgain) {
+  testbed::RedisServer& server = testbed::EmptyRedis();
+  const auto replica = Make(server.Url(), seconds(6));
+  ASSERT_TRUE(replica->Start());
+  ASSERT_TRUE(Eventually([&] { return replica->SetQueue(v1::PREQUEUE); }));
+  ASSERT_TRUE(Insist(*replica, "ann") && Insist(*replica, "bob"));
+  const std::string row = KeyOf(kShow, "show");
+  ASSERT_EQ(server.AskOne({"COPY", row, "before"}), "1");
+  ASSERT_TRUE(Eventually([&] { return replica->SetQueue(v1::PAUSED); }));
+  ASSERT_NE(server.AskOne({"HGET", row, "drawn"}), "0");
+  const std::string seed = server.AskOne({"HGET", row, "seed"});
+  ASSERT_EQ(server.AskOne({"COPY", "before", row, "REPLACE"}), "1");
+  const Stores stores = OpenRedis(server.Url(), redis::kPatient).value();
+  const SystemClock clock;
+  obs::Registry metrics;
+  Service another(*stores.store, clock, metrics, {});
+  ASSERT_TRUE(Eventually([&] { return another.Load().has_value(); }));
+  ASSERT_EQ(server.AskOne({"HGET", row, "drawn"}), "0");
+  ASSERT_EQ(server.AskOne({"SET", "queue:leader", "another"}), "OK");
+  ASSERT_TRUE(Eventually([&] { return server.AskOne({"HGET", row, "drawn"}) != "0"; }));
+  EXPECT_EQ(server.AskOne({"HGET", row, "seed"}), seed);
+  std::promise<Result<Outcome>> joined;
+  another.Submit(Join{kShow, "eve"}, [&](Result<Outcome> outcome) { joined.set_value(std::move(outcome)); });
+  const auto eve = std::get<SessionAnswer>(joined.get_future().get().value());
+  EXPECT_EQ(eve.position, 3) << "behind all who were drawn";
+  EXPECT_EQ(eve.place, 0);
+  EXPECT_EQ(eve.queue_state, QueueState::kPaused) << "as the one that stood down had set it";
 }
 
 TEST_F(QueueModuleTest, ALeaderThatAdmitsNobodyStillSaysWhoWaits) {

@@ -1,5 +1,7 @@
 #include "services/queue/queue_rules.h"
 
+#include <utility>
+
 #include <fmt/format.h>
 
 #include "base/sort_unique.h"
@@ -85,7 +87,7 @@ class Rules {
       ++places_;
       session = &show.Join(join.user_id, now_);
       // Nobody is ahead: there may be a free slot already, and it is this one's turn.
-      if (show.waiting() == 1) RunAdmission(show, now_);
+      if (show.waiting() == 1) steps_left_ -= RunAdmission(show, steps_left_, now_);
     } else {
       NoteActivity(show, *session);
     }
@@ -189,7 +191,9 @@ class Rules {
       if (queue.NeedsTick(now_)) draft_.Of(show_id);
     }
     // Those, and the ones that earlier commands of the batch have changed.
-    for (auto& [show_id, show] : draft_.shows()) RunAdmission(show, now_);
+    std::vector<ShowDraft*> shows;
+    for (auto& [show_id, show] : draft_.shows()) shows.push_back(&show);
+    RunRound(std::move(shows), steps_left_, now_);
     return Nothing{};
   }
 
@@ -217,9 +221,10 @@ class Rules {
     return {{}, &show, Settle(show, *session)};
   }
 
-  // Time alone ends a session; the tick only comes later.
+  // Time alone ends a session; the tick only comes later. Not while no edge is there, by which its user could
+  // have renewed it: a saga, which needs none, ends nobody's time either.
   const Session* Settle(ShowDraft& show, const Session& session) {
-    const bool over = session.state == SessionState::kActive && session.active_until <= now_;
+    const bool over = !unseen_ && session.state == SessionState::kActive && session.active_until <= now_;
     const bool stale =
         session.state == SessionState::kWaiting && TokenEnded(TokenEnd(session.joined_at), now_);
     if (over || stale) show.End(session.sequence, SessionState::kExpired, now_);
@@ -278,6 +283,7 @@ class Rules {
   const uint64_t max_places_;
   const Timestamp now_;
   uint64_t places_;  // with those that this batch has given; those that it calls still count
+  size_t steps_left_ = kMaxCallsPerRound;  // of admission, in this batch
 };
 
 // Gathers what a command names and memory does not hold.

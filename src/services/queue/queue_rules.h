@@ -126,7 +126,7 @@ struct Rows {
   const WaitingRoom& room;
   const Found& found;
   // No edge is there that could see anybody: ticks do nothing, so that nobody is called, and nobody's time
-  // ends.
+  // ends, whatever sagas ask for.
   bool unseen = false;
   uint64_t max_places = kMaxPlaces;  // of all shows; with as many nobody joins anew
 };

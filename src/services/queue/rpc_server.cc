@@ -12,6 +12,7 @@
 
 #include "platform/auth/keys.h"
 #include "platform/auth/shuffle.h"
+#include "platform/resilience/admission.h"
 #include "platform/rpc/field.h"
 #include "platform/rpc/unary.h"
 #include "services/queue/rpc_ticket.h"
@@ -239,7 +240,8 @@ grpc::ServerUnaryReactor* RpcServer::Audit(grpc::CallbackServerContext* context,
   const int64_t asked = request->limit();
   const int64_t limit = asked == 0 ? kMaxAuditPage : std::min(asked, kMaxAuditPage);
   return rpc::Answer<v1::AuditResponse>(
-      context, pool_, response, [this, show_id, after, limit]() -> Result<v1::AuditResponse> {
+      context, pool_, response,
+      [this, show_id, after, limit]() -> Result<v1::AuditResponse> {
         BOXOFFICE_TRY(CheckShow(show_id));
         BOXOFFICE_ASSIGN(const std::vector<Session> sessions, history_.Sessions(show_id, after, limit + 1));
         v1::AuditResponse page;
@@ -257,7 +259,8 @@ grpc::ServerUnaryReactor* RpcServer::Audit(grpc::CallbackServerContext* context,
           row.set_admitted_at_ms(ToUnixMs(session.admitted_at));
         }
         return page;
-      });
+      },
+      resilience::Priority::kFinishing);
 }
 
 }  // namespace boxoffice::queue

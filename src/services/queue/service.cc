@@ -7,8 +7,6 @@
 
 #include "base/random.h"
 #include "platform/obs/log.h"
-#include "services/queue/admission.h"
-#include "services/queue/draft.h"
 
 namespace boxoffice::queue {
 namespace {
@@ -38,13 +36,6 @@ std::vector<Show> ShowsOf(const WaitingRoom& room) {
   return shows;
 }
 
-// It leaves PREQUEUE once more, as it was known to have done.
-ShowChange DrawAgain(const ShowQueue& stored, const Settings& known, Timestamp now) {
-  ShowDraft draft(stored.show().show_id, &stored, {});
-  ChangeSettings(draft, known, {}, now);
-  return draft.Take();
-}
-
 // Of the shows that were known, those that the room has no more, and those whose draw it has no more.
 Changes LostOf(const WaitingRoom& room, const std::vector<Show>& known, Timestamp now) {
   Changes lost;
@@ -53,7 +44,7 @@ Changes LostOf(const WaitingRoom& room, const std::vector<Show>& known, Timestam
     if (stored == nullptr) {
       lost.shows.push_back({.show = PutBack(show, now), .durable = true});
     } else if (IsDrawLost(show, stored->show())) {
-      lost.shows.push_back(DrawAgain(*stored, show.settings, now));
+      lost.shows.push_back({.show = DrawnAgain(show, stored->show(), now), .durable = true});
     }
   }
   std::ranges::sort(lost.shows, {}, [](const ShowChange& change) { return change.show.show_id; });
@@ -121,7 +112,7 @@ Result<void> Service::NotePutBack(const Changes& lost, const Saved& saved) {
   for (const ShowChange& change : lost.shows) {
     const int64_t show_id = change.show.show_id;
     const bool moved = std::ranges::find(saved.moved_shows, show_id) != saved.moved_shows.end();
-    if (change.order == nullptr) {
+    if (!change.show.draw.Drawn()) {
       // One that has moved was not lost, but for its name in the list of shows: it is read as it is stored.
       if (!moved) ++put_back;
     } else if (!saved.moved_shows.empty()) {

@@ -8,6 +8,7 @@
 
 #include <gmock/gmock.h>
 
+#include "base/random.h"
 #include "services/queue/show_metrics.h"
 #include "services/queue/testing_service.h"
 
@@ -223,6 +224,29 @@ TEST_F(EdgesTest, WhoeverIsHeardFirstAfterwardsFindsThePlaceToo) {
   clock_.Advance(kActiveTime * 2);
   EXPECT_EQ(StateOf(ann_), SessionState::kActive) << "before any edge has asked for the heads again";
   EXPECT_EQ(StateOf(bob_), SessionState::kWaiting);
+}
+
+// Her hold ends while the gateways are away, and its saga lets go of her session.
+TEST_F(EdgesTest, WhileNoneIsThereASagaEndsNobodysTimeEither) {
+  SeededRandom random(1);
+  const SagaCall call{SagaId::Make(clock_.Now(), random), ReservationId::Make(clock_.Now(), random), "ann",
+                      kShow};
+  (void)Run(Bind{call, {ann_, {}}});
+  clock_.Advance(kActiveTime * 2);
+  (void)Run(Unbind{call});
+  service_.NoteEdge();
+  (void)Run(Tick{});
+  EXPECT_EQ(StateOf(ann_), SessionState::kActive) << "she could not renew it";
+}
+
+TEST_F(EdgesTest, WhileNoneIsThereASagaBindsWhoeverWasIn) {
+  SeededRandom random(1);
+  const SagaCall call{SagaId::Make(clock_.Now(), random), ReservationId::Make(clock_.Now(), random), "ann",
+                      kShow};
+  clock_.Advance(kActiveTime * 2);
+  const auto bound = std::get<BindAnswer>(Run(Bind{call, {ann_, {}}}).value());
+  EXPECT_EQ(bound.kind, BindAnswer::Kind::kDone);
+  EXPECT_EQ(bound.state, SessionState::kActive);
 }
 
 TEST_F(EdgesTest, WhileOneIsThereWhoIsNotSeenLosesThePlace) {
