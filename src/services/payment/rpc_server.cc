@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "platform/resilience/admission.h"
 #include "platform/rpc/field.h"
 #include "platform/rpc/status.h"
 #include "platform/rpc/unary.h"
@@ -261,7 +262,27 @@ void Set(v1::SettlementReport::Difference& proto, const Difference& difference) 
   proto.set_detail(difference.detail);
 }
 
+// The refunds of all of a page are one read, and those of other providers' payments none.
+Result<void> ComparePage(Reader& reader, const PaymentPage& page, Reconciliation& reconciliation) {
+  std::vector<PaymentKey> with_refunds;
+  for (const Payment& payment : page.payments) {
+    if (payment.refunded + payment.refunding > 0 && reconciliation.Covers(payment))
+      with_refunds.push_back(payment.key);
+  }
+  Rows rows;
+  if (!with_refunds.empty()) {
+    BOXOFFICE_ASSIGN(rows, reader.Find(with_refunds));
+  }
+  for (const Payment& payment : page.payments) {
+    reconciliation.Compare(payment,
+                           std::ranges::equal_range(rows.refunds, payment.key, {}, &Refund::payment));
+  }
+  return {};
+}
+
+// Looks before each page whether `context` still has somebody who waits.
 Result<v1::SettlementReport> AnswerReconcile(const payment::Service& service, Reader& reader,
+                                             const grpc::CallbackServerContext& context,
                                              const v1::ReconcileSettlementRequest& request) {
   BOXOFFICE_ASSIGN(const std::string provider, ParseText("provider", request.provider(), kMaxMethodBytes));
   if (!service.HasProvider(provider)) {
@@ -279,15 +300,9 @@ Result<v1::SettlementReport> AnswerReconcile(const payment::Service& service, Re
   Reconciliation reconciliation(std::move(file), provider, period);
   ReservationId after;
   while (true) {
+    if (context.IsCancelled()) return Fail(Code::kUnavailable, "deadline_passed", "nobody waits any more");
     BOXOFFICE_ASSIGN(const PaymentPage page, reader.Page(after, kMaxAuditPage));
-    for (const Payment& payment : page.payments) {
-      std::vector<Refund> refunds;
-      if (payment.refunded + payment.refunding > 0) {
-        BOXOFFICE_ASSIGN(refunds, reader.Refunds(payment.key.reservation));
-        std::erase_if(refunds, [&](const Refund& refund) { return refund.payment != payment.key; });
-      }
-      reconciliation.Compare(payment, refunds);
-    }
+    BOXOFFICE_TRY(ComparePage(reader, page, reconciliation));
     if (!page.more || page.payments.empty()) break;
     after = page.payments.back().key.reservation;
   }
@@ -445,15 +460,17 @@ grpc::ServerUnaryReactor* RpcServer::ReceiveWebhook(grpc::CallbackServerContext*
 grpc::ServerUnaryReactor* RpcServer::ReconcileSettlement(grpc::CallbackServerContext* context,
                                                          const v1::ReconcileSettlementRequest* request,
                                                          v1::SettlementReport* response) {
-  return rpc::Answer<v1::SettlementReport>(context, long_pool_, response, [this, request] {
-    return AnswerReconcile(service_, reader_, *request);
-  });
+  return rpc::Answer<v1::SettlementReport>(
+      context, long_pool_, response,
+      [this, context, request] { return AnswerReconcile(service_, reader_, *context, *request); },
+      resilience::Priority::kFinishing);
 }
 
 grpc::ServerUnaryReactor* RpcServer::Audit(grpc::CallbackServerContext* context,
                                            const v1::AuditRequest* request, v1::AuditResponse* response) {
-  return rpc::Answer<v1::AuditResponse>(context, pool_, response,
-                                        [this, request] { return AnswerAudit(reader_, *request); });
+  return rpc::Answer<v1::AuditResponse>(
+      context, pool_, response, [this, request] { return AnswerAudit(reader_, *request); },
+      resilience::Priority::kFinishing);
 }
 
 }  // namespace boxoffice::payment

@@ -42,7 +42,7 @@ class RpcServer final : public v1::PaymentService::CallbackService {
   grpc::ServerUnaryReactor* ReceiveWebhook(grpc::CallbackServerContext* context,
                                            const v1::ReceiveWebhookRequest* request,
                                            v1::ReceiveWebhookResponse* response) override;
-  // Walks over all payments: seconds on many.
+  // Walks over all payments: minutes on many. One at a time; it ends after a page if nobody waits any more.
   grpc::ServerUnaryReactor* ReconcileSettlement(grpc::CallbackServerContext* context,
                                                 const v1::ReconcileSettlementRequest* request,
                                                 v1::SettlementReport* response) override;

@@ -251,7 +251,7 @@ SettlementTotal& Reconciliation::TotalOf(Operation operation, Currency currency)
 }
 
 void Reconciliation::Compare(const Payment& payment, std::span<const Refund> refunds) {
-  if (SplitMethod(payment.method).provider != provider_) return;
+  if (!Covers(payment)) return;
   const std::string key = KeyText(payment.key);
   const auto key_of = [&](const Refund& refund) { return fmt::format("{}/{}", key, refund.saga.ToString()); };
   if (!payment.settled()) {

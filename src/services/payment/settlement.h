@@ -102,6 +102,10 @@ class LeastDifferences {
 class Reconciliation {
  public:
   Reconciliation(SettlementFile file, std::string provider, Period period);
+  // Whether it is of the provider whose file it is.
+  [[nodiscard]] bool Covers(const Payment& payment) const {
+    return SplitMethod(payment.method).provider == provider_;
+  }
   // Of another provider: no effect. `refunds`: of this payment.
   void Compare(const Payment& payment, std::span<const Refund> refunds);
   [[nodiscard]] SettlementReport Finish();

@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "platform/resilience/admission.h"
 #include "platform/rpc/field.h"
 #include "platform/rpc/unary.h"
 
@@ -362,14 +363,16 @@ grpc::ServerUnaryReactor* RpcServer::ExportLedger(grpc::CallbackServerContext* c
 
 grpc::ServerUnaryReactor* RpcServer::Audit(grpc::CallbackServerContext* context,
                                            const v1::AuditRequest* request, v1::AuditResponse* response) {
-  return rpc::Answer<v1::AuditResponse>(context, pool_, response,
-                                        [this, request] { return AnswerAudit(reader_, *request); });
+  return rpc::Answer<v1::AuditResponse>(
+      context, pool_, response, [this, request] { return AnswerAudit(reader_, *request); },
+      resilience::Priority::kFinishing);
 }
 
 grpc::ServerUnaryReactor* RpcServer::GetTotals(grpc::CallbackServerContext* context,
                                                const v1::GetTotalsRequest*, v1::GetTotalsResponse* response) {
-  return rpc::Answer<v1::GetTotalsResponse>(context, long_pool_, response,
-                                            [this] { return AnswerGetTotals(reader_); });
+  return rpc::Answer<v1::GetTotalsResponse>(
+      context, long_pool_, response, [this] { return AnswerGetTotals(reader_); },
+      resilience::Priority::kFinishing);
 }
 
 }  // namespace boxoffice::wallet

@@ -125,15 +125,16 @@ class PostgresStore final : public Store {
       : connection_(std::move(connection)) {}
 
   // A saga's debit may be stored between the statements: then its wallet is of before or after, and Save
-  // finds the version, or the state, moved.
+  // finds the version, or the state, moved. The keys of what is done once come behind the balances that it is
+  // refused for: a repeat that does not find its key has not seen the balance of after it either.
   Result<Rows> Load(const Keys& keys) override {
     Batch batch;
     AddWalletKeys(keys.wallets, batch);
     batch.Add(kSelectDebits, Column(keys.sagas));
     batch.Add(kSelectAccounts, Column(keys.accounts));
+    const size_t more = keys.users.empty() && keys.entries.empty() ? 0 : AddMore(keys, batch);
     const size_t top_ups = keys.top_ups.empty() ? 0 : AddTopUps(keys, batch);
     const size_t parts = keys.parts.empty() ? 0 : AddParts(keys, batch);
-    const size_t more = keys.users.empty() && keys.entries.empty() ? 0 : AddMore(keys, batch);
     BOXOFFICE_ASSIGN(const auto results, connection_->Read(batch));
     Rows rows;
     for (const Row row : results[0]) rows.wallets.push_back(WalletAt(row));
@@ -148,6 +149,10 @@ class PostgresStore final : public Store {
                              .refund_entry = row.Id<EntryId>(8),
                              .balance_after_refund = row.Int(9),
                              .refunded = row.Int(10)});
+    }
+    if (more != 0) {
+      for (const Row row : results[more]) rows.wallets.push_back(WalletAt(row));
+      for (const Row row : results[more + 1]) rows.entries.push_back(EntryAt(row));
     }
     BOXOFFICE_TRY(LoadWalletsOfDebits(rows));
     for (const Row row : results[2]) rows.accounts.push_back(AccountAt(row));
@@ -169,12 +174,8 @@ class PostgresStore final : public Store {
                               .balance_after = row.Int(6)});
       }
     }
-    if (more != 0) {
-      for (const Row row : results[more]) rows.wallets.push_back(WalletAt(row));
-      for (const Row row : results[more + 1]) rows.entries.push_back(EntryAt(row));
-    }
-    // Of a wallet that was read twice, the first counts: it is no newer than its account, and if the state of
-    // that has changed since, Save finds the wallet's version moved.
+    // Of a wallet that was read twice, the first counts: it is no newer than its account and than the keys,
+    // and if the state of the account has changed since, Save finds the wallet's version moved.
     std::ranges::stable_sort(rows.wallets, {}, &WalletRow::key);
     const auto repeats = std::ranges::unique(rows.wallets, {}, &WalletRow::key);
     rows.wallets.erase(repeats.begin(), repeats.end());

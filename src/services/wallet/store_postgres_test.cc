@@ -218,5 +218,59 @@ TEST_F(WalletReplicasTest, OperatorsCommandsFindTheirRowsAlongIndexes) {
   EXPECT_EQ(scans(), before);
 }
 
+class WalletRepeatedReversalTest : public WalletReplicasTest {
+ protected:
+  // Ann's top-up is reversed at two replicas at once: how the second one decides it, in a batch with bob's
+  // top-up and with `beside`, where the first one commits, and leaves her nothing, while that batch reads by
+  // which keys something was done.
+  Outcome RepeatReversal(const std::vector<Command>& beside) {
+    const Outcome charged = Insist(0, {TopUp{"k", "ann", {10, kKrw}}, ""});
+    std::vector<Command> commands = {{TopUp{"k", "bob", {10, kKrw}}, ""}};
+    Insist(0, commands.front());
+    commands.insert(commands.end(), beside.begin(), beside.end());
+    commands.push_back({ReverseTopUp{"ann", charged.entry, "charged back", "root"}, ""});
+    Insist(0, commands.back());
+    const auto hand = sql::pg::Connection::Open(config_).value();
+    // As if it had not been: until it is put back, for which whoever reads an entry of bob's waits.
+    EXPECT_TRUE(hand->Execute(
+        "CREATE TABLE kept AS SELECT * FROM ledger WHERE kind = 6; DELETE FROM ledger WHERE kind = 6; "
+        "UPDATE wallet SET balance = balance + 10 WHERE user_id = 'ann'; "
+        "ALTER TABLE ledger RENAME TO entry; CREATE VIEW ledger AS SELECT * FROM entry "
+        "WHERE user_id <> 'bob' OR pg_advisory_xact_lock_shared(1) IS NOT NULL"));
+    const Stores stores = OpenPostgres(config_).value();
+    EntryIds ids(random_);
+    sql::pg::Transaction other(*hand);
+    sql::pg::Batch lock, reverse;
+    lock.Add("SELECT 1 FROM pg_advisory_xact_lock(1)");
+    reverse.Add("INSERT INTO entry SELECT * FROM kept");
+    reverse.Add("UPDATE wallet SET balance = balance - 10, version = version + 1 WHERE user_id = 'ann'");
+    EXPECT_TRUE(other.Run(lock));
+    auto decided = std::async(std::launch::async, [&] {
+      return Decide(stores.store->Load(KeysOf(commands)).value(), commands, clock_.Now(), ids);
+    });
+    PostgresServer::AwaitBlocked(config_.url);
+    EXPECT_TRUE(other.Commit(reverse));
+    const Decision decision = decided.get();
+    EXPECT_TRUE(hand->Execute("DROP VIEW ledger; ALTER TABLE entry RENAME TO ledger"));
+    EXPECT_FALSE(decision.changes.empty());
+    EXPECT_FALSE(stores.store->Save(decision.changes)->empty()) << "so that it is decided again";
+    return decision.outcomes.back();
+  }
+};
+
+TEST_F(WalletRepeatedReversalTest, ItIsNotRefusedForTheBalanceThatTheFirstOneLeaves) {
+  StartReplicas();
+  EXPECT_EQ(RepeatReversal({}).kind, OutcomeKind::kDone);
+}
+
+TEST_F(WalletRepeatedReversalTest, NorIsItInABatchThatReadsTheBalanceOnceMoreForWhatIsGivenBack) {
+  StartReplicas();
+  Insist(0, {TopUp{"spent", "ann", {5, kKrw}}, ""});
+  const SagaId saga = SagaId::Make(clock_.Now(), random_);
+  const ReservationId reservation = ReservationId::Make(clock_.Now(), random_);
+  Insist(0, {Debit{saga, reservation, "ann", {5, kKrw}}, ""});
+  EXPECT_EQ(RepeatReversal({{Refund{saga, reservation, "ann", saga}, ""}}).kind, OutcomeKind::kDone);
+}
+
 }  // namespace
 }  // namespace boxoffice::wallet
