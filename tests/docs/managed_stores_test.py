@@ -13,6 +13,8 @@ PAGE = ROOT / "docs/howto/managed-stores.md"
 MADE = re.compile(r"\bCREATE\s+TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?(\w+)", re.IGNORECASE)
 ALTERED = re.compile(r"\bALTER\s+TABLE\s+(?:IF\s+EXISTS\s+)?(?:ONLY\s+)?(\w+)", re.IGNORECASE)
 INDEXED = re.compile(r"\bCREATE\s+(?:UNIQUE\s+)?INDEX\b[^;]*?\bON\s+(?:ONLY\s+)?(\w+)", re.IGNORECASE)
+# A key that is given an index which is there builds none.
+KEYED = re.compile(ALTERED.pattern + r"\b[^;]*?\b(?:PRIMARY\s+KEY|UNIQUE)\b(?!\s+USING\s+INDEX\b)", re.IGNORECASE)
 ROW = re.compile(r"^ *\| (\w+ \d+) \| ([^|]*) \| nobody (reads or )?writes (?:it|them) \|$", re.MULTILINE)
 
 
@@ -21,7 +23,7 @@ def builds(service, scripts):
     found, made = {}, set()
     for number, script in enumerate(scripts, start=1):
         script = re.sub(r"--[^\n]*", "", script)
-        tables = sorted(made & set(INDEXED.findall(script)))
+        tables = sorted(made & set(INDEXED.findall(script) + KEYED.findall(script)))
         if tables:
             found[f"{service} {number}"] = (tables, not set(tables).isdisjoint(ALTERED.findall(script)))
         made |= set(MADE.findall(script))
@@ -44,6 +46,11 @@ class Migrations(unittest.TestCase):
             ("CREATE INDEX x ON payment(id);", (["payment"], False)),
             ("CREATE UNIQUE INDEX x\n  ON payment(id);\nALTER TABLE other ADD COLUMN a BIGINT;", (["payment"], False)),
             ("ALTER TABLE payment ADD COLUMN a BIGINT;\nCREATE INDEX x ON payment(a);", (["payment"], True)),
+            ("ALTER TABLE payment ADD PRIMARY KEY (id);", (["payment"], True)),
+            ("ALTER TABLE payment ADD COLUMN a BIGINT,\n  ADD CONSTRAINT x UNIQUE (id);", (["payment"], True)),
+            ("ALTER TABLE payment ADD CONSTRAINT x UNIQUE USING INDEX payment_id;", None),
+            ("ALTER TABLE payment ADD PRIMARY KEY USING INDEX payment_id, ADD UNIQUE (a);", (["payment"], True)),
+            ("ALTER TABLE payment ADD COLUMN a BIGINT;\nCREATE TABLE new(id BIGINT PRIMARY KEY);", None),
             ("CREATE TABLE new(id BIGINT);\nCREATE INDEX x ON new(id);\n-- CREATE INDEX y ON payment(id);", None),
         ):
             self.assertEqual(builds("s", [first, second]), {"s 2": found} if found else {}, second)

@@ -49,9 +49,9 @@ class MortalShows final : public Shows {
     auto call = [&] { return real_->SeeSeats(show_id); };
     co_return co_await Try<Hall>(life_, call);
   }
-  asio::awaitable<Result<void>> SetWaitlistFirst(int64_t show_id, bool first) override {
+  asio::awaitable<Result<ShowView>> SetWaitlistFirst(int64_t show_id, bool first) override {
     auto call = [&] { return real_->SetWaitlistFirst(show_id, first); };
-    co_return co_await Try<void>(life_, call);
+    co_return co_await Try<ShowView>(life_, call);
   }
 
  private:

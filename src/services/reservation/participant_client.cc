@@ -374,6 +374,7 @@ asio::awaitable<StepResult> ParticipantClient::RefundPartOfPayment(const Reserva
 asio::awaitable<Result<CancelPolicy>> ParticipantClient::GetCancelPolicy(int64_t show_id) {
   seat::v1::GetShowRequest request;
   request.set_id(show_id);
+  request.set_fresh(true);
   auto start = [this](auto... arguments) { seat_stubs_->async()->GetShow(arguments...); };
   auto show = co_await rpc::Ask<seat::v1::Show>(executor_, slot_, request, timeouts_.step, start);
   if (!show) co_return std::unexpected(show.error());

@@ -12,6 +12,7 @@
 #include <gmock/gmock.h>
 
 #include "platform/rpc/host.h"
+#include "services/reservation/show_client.h"
 #include "testing/fake_call.h"
 
 namespace boxoffice::reservation {
@@ -48,37 +49,62 @@ struct FakeSeats final : seat::v1::SeatService::CallbackService {
       grpc::CallbackServerContext*) override {
     return commands.Open();
   }
+  BOXOFFICE_FAKE(GetShow, seat::v1, GetShowRequest, Show)
 };
+
+class ParticipantClientTest : public ::testing::Test {
+ protected:
+  ParticipantClientTest() {
+    EXPECT_TRUE(host_.Start(seats_, {}));
+    thread_ = std::jthread([this] { io_.run(); });
+  }
+  template <typename T>
+  T Await(asio::awaitable<T> asked) {
+    return asio::co_spawn(io_, std::move(asked), asio::use_future).get();
+  }
+
+  FakeSeats seats_;
+  rpc::Host host_;
+  obs::Registry metrics_;
+  asio::io_context io_;
+  std::jthread thread_;  // ends after the work
+  const asio::executor_work_guard<asio::io_context::executor_type> work_ = asio::make_work_guard(io_);
+  const rpc::ChannelFactory channels_ = [this](std::string_view service) {
+    return service == "seat" ? host_.InProcessChannel() : rpc::NoChannel();
+  };
+  ParticipantClient client_{io_.get_executor(), channels_, metrics_, {.step = milliseconds(60'000)}};
+};
+
+// A replica that is cut off from its database may remember it as it was long ago: fees would be taken by
+// that, and a waitlist ended.
+TEST_F(ParticipantClientTest, WhatAShowIsIsAskedOfAReplicaThatKnowsItFresh) {
+  seats_.GetShow_.answer = [](const seat::v1::GetShowRequest& request) -> Result<seat::v1::Show> {
+    EXPECT_TRUE(request.fresh());
+    return WithFees(seat::v1::ON_SALE);
+  };
+  ShowClient shows(io_.get_executor(), channels_, metrics_, milliseconds(60'000));
+  EXPECT_TRUE(Await(client_.GetCancelPolicy(7)));
+  EXPECT_TRUE(Await(shows.Get(7)));
+  EXPECT_EQ(seats_.GetShow_.calls, 2);
+}
 
 // Or the auditor would find, while replicas of two versions run, that seats are held for longer than was
 // told.
-TEST(ParticipantClientTest, SeatsThatAReplicaOfTheVersionBeforeKeepsForLongerAreToldToBeHeldForThatLong) {
-  FakeSeats seats;
+TEST_F(ParticipantClientTest, SeatsThatAReplicaOfTheVersionBeforeKeepsForLongerAreToldToBeHeldForThatLong) {
   int64_t held_until_ms = 0;
-  seats.commands.answer = [&](const seat::v1::Command& command) -> Result<seat::v1::Outcome> {
+  seats_.commands.answer = [&](const seat::v1::Command& command) -> Result<seat::v1::Outcome> {
     EXPECT_EQ(command.hold().keep_until_ms(), 300'000);
     seat::v1::Outcome outcome;
     outcome.mutable_seats()->set_kind(seat::v1::SeatOutcome::DONE);
     outcome.mutable_seats()->set_hold_expires_at_ms(held_until_ms);
     return outcome;
   };
-  rpc::Host host;
-  ASSERT_TRUE(host.Start(seats, {}));
-  obs::Registry metrics;
-  asio::io_context io;
-  std::jthread thread;  // ends after the work
-  const auto work = asio::make_work_guard(io);
-  thread = std::jthread([&io] { io.run(); });
-  const rpc::ChannelFactory channels = [&host](std::string_view service) {
-    return service == "seat" ? host.InProcessChannel() : rpc::NoChannel();
-  };
-  ParticipantClient client(io.get_executor(), channels, metrics, {.step = milliseconds(60'000)});
   const auto told_after_keep = [&](int64_t answered_ms) {
     held_until_ms = answered_ms;
     Reservation reservation;
     reservation.seats = {{1, "A-1", 60, "S"}};
     reservation.hold_expires_at = FromUnixMs(300'000);
-    const auto kept = asio::co_spawn(io, client.KeepSeats(reservation), asio::use_future).get();
+    const auto kept = Await(client_.KeepSeats(reservation));
     EXPECT_EQ(kept.kind, StepResult::Kind::kDone);
     return reservation.hold_expires_at;
   };

@@ -185,6 +185,9 @@ struct CancelPolicy {
   int64_t fee_per_seat = 0;  // kept of each seat, minor units; never more than its price
   int64_t fee_percent = 0;   // and this part of its price, 0 to 100, rounded down
 };
+[[nodiscard]] inline bool HasFee(const CancelPolicy& policy) {
+  return policy.fee_per_seat != 0 || policy.fee_percent != 0;
+}
 
 struct Reservation {
   ReservationId id;

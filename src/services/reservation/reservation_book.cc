@@ -264,7 +264,9 @@ class Decider {
     }
     StartAsked(command, next);
     CHECK(CanMove(current.state, next.state));
+    const bool takes_fee = next.returned && next.returned->fee > 0;
     Change& change = AddNext(current, std::move(next));
+    change.takes_fee = takes_fee && !MUTANT("reservation_fee_of_cancelled_show");
     AddRequest(change, command.key, command.request_hash);
     return Started{change.reservation};
   }
@@ -329,6 +331,17 @@ class Decider {
     return WrongToken(command, current);
   }
 
+  // What the show keeps, as `command` has heard. Whoever cancels once the operator has been told that the
+  // show's cancellation has begun loses nothing by being faster, whatever the seat service has heard of it.
+  [[nodiscard]] CancelPolicy PolicyNow(const BeginOn& command, int64_t show_id) const {
+    CancelPolicy policy = command.by_operator ? CancelPolicy() : command.cancel_policy;
+    const bool is_cancelled =
+        std::ranges::find(rows_.cancelled_shows, show_id) != rows_.cancelled_shows.end();
+    if (is_cancelled && !MUTANT("reservation_fee_of_cancelled_show"))
+      policy.fee_per_seat = policy.fee_percent = 0;
+    return policy;
+  }
+
   // Begins what `command` asks for, which may be done.
   void StartAsked(const BeginOn& command, Reservation& next) const {
     if (command.move) {
@@ -345,8 +358,7 @@ class Decider {
     }
     if (next.state == State::kHeld) return EndHold(next, SagaKind::kRelease);
     next.state = State::kCancelling;
-    next.returned =
-        ReturnOf(next, command.seat_nos, command.by_operator ? CancelPolicy() : command.cancel_policy);
+    next.returned = ReturnOf(next, command.seat_nos, PolicyNow(command, next.show_id));
     const bool all = next.returned->seats.size() == next.seats.size();
     // Where nothing is kept, payment and debit are undone as a whole, with whatever is left of them.
     const bool nothing_kept =
@@ -551,6 +563,7 @@ Keys KeysOf(std::span<const Command> commands) {
     } else if (const auto* on = std::get_if<BeginOn>(&command)) {
       keys.requests.push_back(on->key);
       keys.reservations.push_back(on->reservation_id);
+      if (HasFee(on->cancel_policy)) keys.fee_shows.push_back(on->show_id);
     } else if (const auto* offer = std::get_if<BeginOffer>(&command)) {
       keys.reservations.push_back(offer->reservation->id);
     } else if (const auto* end = std::get_if<BeginEndForShow>(&command)) {
@@ -564,6 +577,7 @@ Keys KeysOf(std::span<const Command> commands) {
   }
   SortUnique(keys.reservations);
   SortUnique(keys.requests);
+  SortUnique(keys.fee_shows);
   return keys;
 }
 

@@ -81,6 +81,7 @@ struct BeginOn {
   SagaId saga_id;
   bool cancel = false;             // else confirm, or move
   CancelPolicy cancel_policy;      // of the show; with cancel, unless by_operator
+  int64_t show_id = 0;             // with a cancel_policy that has a fee: whose it is
   std::vector<uint32_t> seat_nos;  // with cancel: these alone; empty: all
   bool only_held = false;          // with cancel: never what is CONFIRMED
   std::optional<SeatMove> move;    // by_operator
@@ -188,6 +189,7 @@ struct Rows {
   std::map<ReservationId, Reservation> reservations;
   std::map<RequestKey, RequestRecord> requests;
   std::vector<Reservation> due;  // for Claim, at most its limit, oldest first
+  std::vector<int64_t> cancelled_shows;
 };
 
 // What the commands need loaded. The owner's own writes need nothing: version and epoch are checked when
@@ -195,6 +197,9 @@ struct Rows {
 struct Keys {
   std::vector<ReservationId> reservations;  // sorted, unique
   std::vector<RequestKey> requests;         // sorted, unique
+  // Sorted, unique: shows that would keep a fee. Which of these are cancelled: the intent to do so is on
+  // record, and was not refused.
+  std::vector<int64_t> fee_shows;
   size_t due_limit = 0;
 };
 [[nodiscard]] Keys KeysOf(std::span<const Command> commands);
@@ -206,6 +211,9 @@ struct Change {
   uint64_t expected_version = 0;    // 0: it must not exist
   uint64_t expected_epoch = 0;      // 0: any
   bool lease_only = false;          // Renew: due_at, nothing else
+  // With a request: the show keeps a fee. Unless it is cancelled by then (Keys::fee_shows): then the row
+  // counts as moved.
+  bool takes_fee = false;
   // The request that begins with this row.
   std::optional<RequestRecord> request;
   // With a request: the saga of the stored one that it takes the place of; nil: there must be

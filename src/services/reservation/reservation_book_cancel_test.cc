@@ -35,10 +35,59 @@ class BookCancelTest : public ::testing::Test {
     return Decide(rows_, commands, kNow, policy_);
   }
 
+  // Of two seats that are CONFIRMED, one, as the show keeps this of it.
+  BeginOn CancelOne(int64_t fee) {
+    Reservation reservation;
+    reservation.id = ReservationId::Make(kNow, random_);
+    reservation.user_id = "mina";
+    reservation.show_id = 7;
+    reservation.seats = {{1, "A-1", 100, "S"}, {2, "A-2", 100, "S"}};
+    reservation.state = State::kConfirmed;
+    reservation.saga.status = SagaStatus::kDone;
+    rows_.reservations[reservation.id] = reservation;
+    BeginOn cancel;
+    cancel.key = {"mina", "key"};
+    cancel.reservation_id = reservation.id;
+    cancel.saga_id = SagaId::Make(kNow, random_);
+    cancel.cancel = true;
+    cancel.cancel_policy.deadline = kNow;
+    cancel.cancel_policy.fee_per_seat = fee;
+    cancel.show_id = 7;
+    cancel.seat_nos = {1};
+    return cancel;
+  }
+  Change ChangeOf(const BeginOn& cancel) {
+    const std::vector<Command> commands{cancel};
+    return Decide(rows_, commands, kNow, policy_).decision.changes.at(0);
+  }
+
   SeededRandom random_{1};
   Policy policy_;
   Rows rows_;
 };
+
+TEST_F(BookCancelTest, AFeeIsTakenUnlessTheShowIsCancelledByThen) {
+  const BeginOn cancel = CancelOne(7);
+  const Change change = ChangeOf(cancel);
+  EXPECT_EQ(change.reservation->returned->fee, 7);
+  EXPECT_TRUE(change.takes_fee) << "so the store looks again";
+  rows_.cancelled_shows = {6};
+  EXPECT_EQ(ChangeOf(cancel).reservation->returned->fee, 7) << "that is another show";
+  rows_.cancelled_shows = {6, 7};
+  const Change free = ChangeOf(cancel);
+  EXPECT_EQ(free.reservation->returned->fee, 0);
+  EXPECT_EQ(free.reservation->returned->amount, 100);
+  EXPECT_FALSE(free.takes_fee);
+}
+
+TEST_F(BookCancelTest, WithoutAFeeNobodyLooksWhetherTheShowIsCancelled) {
+  const std::vector<Command> with_fee{CancelOne(7), CancelOne(7)};
+  EXPECT_EQ(KeysOf(with_fee).fee_shows, std::vector<int64_t>{7});
+  const BeginOn cancel = CancelOne(0);
+  const std::vector<Command> without{cancel};
+  EXPECT_TRUE(KeysOf(without).fee_shows.empty());
+  EXPECT_FALSE(ChangeOf(cancel).takes_fee);
+}
 
 TEST_F(BookCancelTest, AHoldThatIsGivenUpIsNotCancelledOnceItIsPaid) {
   for (const bool by_operator : {false, true}) {

@@ -7,6 +7,7 @@
 #include <boost/asio/detached.hpp>
 #include <fmt/format.h>
 
+#include "platform/resilience/admission.h"
 #include "platform/rpc/field.h"
 #include "platform/rpc/unary.h"
 #include "services/reservation/store_record.h"
@@ -233,7 +234,8 @@ grpc::ServerUnaryReactor* RpcServer::ListSagas(grpc::CallbackServerContext* cont
                                                const v1::ListSagasRequest* request,
                                                v1::ListReservationsResponse* response) {
   return rpc::Answer<v1::ListReservationsResponse>(
-      context, queries_, response, [this, request = *request]() -> Result<v1::ListReservationsResponse> {
+      context, queries_, response,
+      [this, request = *request]() -> Result<v1::ListReservationsResponse> {
         std::optional<SagaStatus> status;
         if (request.status() == "running") status = SagaStatus::kRunning;
         if (request.status() == "parked") status = SagaStatus::kParked;
@@ -242,7 +244,8 @@ grpc::ServerUnaryReactor* RpcServer::ListSagas(grpc::CallbackServerContext* cont
         }
         const auto after = ReservationId::FromBytes(request.after_id()).value_or(ReservationId());
         return ToResponse(reader_.ListSagas(status, after, Limit(request.limit())));
-      });
+      },
+      resilience::Priority::kFinishing);
 }
 
 grpc::ServerUnaryReactor* RpcServer::ResolveSaga(grpc::CallbackServerContext* context,
@@ -300,7 +303,8 @@ grpc::ServerUnaryReactor* RpcServer::Audit(grpc::CallbackServerContext* context,
                                            const v1::AuditRequest* request,
                                            v1::ListReservationsResponse* response) {
   return rpc::Answer<v1::ListReservationsResponse>(
-      context, queries_, response, [this, request = *request]() -> Result<v1::ListReservationsResponse> {
+      context, queries_, response,
+      [this, request = *request]() -> Result<v1::ListReservationsResponse> {
         if (request.id().empty()) {
           const auto after = ReservationId::FromBytes(request.after_id()).value_or(ReservationId());
           return ToResponse(reader_.Scan(after, Limit(request.limit())));
@@ -310,7 +314,8 @@ grpc::ServerUnaryReactor* RpcServer::Audit(grpc::CallbackServerContext* context,
         Page page;
         if (found) page.reservations.push_back(std::move(*found));
         return ToProto(page);
-      });
+      },
+      resilience::Priority::kFinishing);
 }
 
 }  // namespace boxoffice::reservation

@@ -4,44 +4,43 @@
 #include <utility>
 #include <vector>
 
-#include "base/mutant.h"
 #include "services/reservation/saga/participants.h"
 #include "services/reservation/saga/show_reads.h"
 #include "services/reservation/service.h"
 
 namespace boxoffice::reservation {
 
-// Whoever cancels once the operator has been told that the show's cancellation has begun loses nothing by
-// being faster, also while the seat service, or one of its replicas, has not heard of it.
+// As it would be decided now.
 asio::awaitable<Result<CancelPolicy>> Service::PolicyNow(int64_t show_id) {
   Result<CancelPolicy> policy = co_await participants_.GetCancelPolicy(show_id);
   if (!policy) co_return std::unexpected(ErrorOfSeat(policy.error()));
-  if (policy->fee_per_seat == 0 && policy->fee_percent == 0) co_return policy;
+  if (!HasFee(*policy)) co_return policy;
   auto read = [this, show_id] { return show_reader_.Work({show_id, WorkKind::kCancellation}); };
   const auto work = co_await ReadOn(readers_.get(), read);
   if (!work) co_return std::unexpected(work.error());
-  const bool is_cancelled = *work && (*work)->cancellation.state != CancellationState::kRefused;
-  if (is_cancelled && !MUTANT("reservation_fee_of_cancelled_show"))
-    policy->fee_per_seat = policy->fee_percent = 0;
+  if (*work && Stands((*work)->cancellation)) policy->fee_per_seat = policy->fee_percent = 0;
   co_return policy;
 }
 
 asio::awaitable<Result<Answer>> Service::Cancel(CancelRequest request) {
   CancelPolicy policy;
+  int64_t show_id = 0;
   if (!request.by_operator) {
     const Result<Reservation> found = co_await Find(request.reservation_id, request.request.key.user_id);
     if (!found) co_return std::unexpected(found.error());
     // What is HELD, or has ended, needs no policy, and does not wait for the seat service; nor does what is
     // given up only while it is HELD.
     if (found->state != State::kHeld && !IsEnd(found->state) && !request.only_held) {
-      const Result<CancelPolicy> told = co_await PolicyNow(found->show_id);
-      if (!told) co_return std::unexpected(told.error());
+      const Result<CancelPolicy> told = co_await participants_.GetCancelPolicy(found->show_id);
+      if (!told) co_return std::unexpected(ErrorOfSeat(told.error()));
       policy = *told;
+      show_id = found->show_id;
     }
   }
   BeginOn begin = MakeBeginOn(request.request, request.reservation_id);
   begin.cancel = true;
   begin.cancel_policy = policy;
+  begin.show_id = show_id;
   begin.seat_nos = std::move(request.seat_nos);
   begin.only_held = request.only_held;
   begin.by_operator = request.by_operator;

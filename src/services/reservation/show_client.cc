@@ -33,6 +33,10 @@ ShowPhase PhaseFrom(seat::v1::ShowState state) {
   }
 }
 
+ShowView ViewOf(const seat::v1::Show& show) {
+  return {PhaseFrom(show.state()), FromUnixMs(show.starts_at_ms()), show.seat_limit(), show.waitlist_first()};
+}
+
 }  // namespace
 
 ShowClient::ShowClient(asio::any_io_executor executor, const rpc::ChannelFactory& channels,
@@ -50,11 +54,11 @@ asio::awaitable<Result<ShowView>> ShowClient::Get(int64_t show_id) {
   seat::v1::GetShowRequest request;
   request.set_id(show_id);
   request.set_drafts(true);
+  request.set_fresh(true);
   auto start = [this](auto... arguments) { seat_->async()->GetShow(arguments...); };
   auto show = co_await Call<seat::v1::Show>(request, start);
   if (!show) co_return std::unexpected(show.error());
-  co_return ShowView{PhaseFrom(show->state()), FromUnixMs(show->starts_at_ms()), show->seat_limit(),
-                     show->waitlist_first()};
+  co_return ViewOf(*show);
 }
 
 asio::awaitable<Result<void>> ShowClient::Cancel(int64_t show_id) {
@@ -101,14 +105,14 @@ asio::awaitable<Result<Hall>> ShowClient::SeeSeats(int64_t show_id) {
   co_return hall;
 }
 
-asio::awaitable<Result<void>> ShowClient::SetWaitlistFirst(int64_t show_id, bool first) {
+asio::awaitable<Result<ShowView>> ShowClient::SetWaitlistFirst(int64_t show_id, bool first) {
   seat::v1::SetWaitlistFirstRequest request;
   request.set_show_id(show_id);
   request.set_first(first);
   auto start = [this](auto... arguments) { seat_->async()->SetWaitlistFirst(arguments...); };
   auto show = co_await Call<seat::v1::Show>(request, start);
   if (!show) co_return std::unexpected(show.error());
-  co_return Result<void>();
+  co_return ViewOf(*show);
 }
 
 }  // namespace boxoffice::reservation

@@ -22,7 +22,7 @@ class ShowClient final : public Shows {
   asio::awaitable<Result<ShowView>> Get(int64_t show_id) override;
   asio::awaitable<Result<void>> Cancel(int64_t show_id) override;
   asio::awaitable<Result<Hall>> SeeSeats(int64_t show_id) override;
-  asio::awaitable<Result<void>> SetWaitlistFirst(int64_t show_id, bool first) override;
+  asio::awaitable<Result<ShowView>> SetWaitlistFirst(int64_t show_id, bool first) override;
 
  private:
   struct Layout {

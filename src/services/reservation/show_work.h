@@ -50,6 +50,10 @@ struct Cancellation {
   std::string last_error;         // why it waits; empty: it does not
   bool operator==(const Cancellation&) const = default;
 };
+// Whether the show is cancelled, or about to be: its buyers get all back.
+[[nodiscard]] inline bool Stands(const Cancellation& cancellation) {
+  return cancellation.state != CancellationState::kRefused;
+}
 
 struct ShowWork {
   WorkKey key;

@@ -22,13 +22,13 @@ class Store {
  public:
   virtual ~Store() = default;
   // The rows that `keys` names and that exist (a request's answer is the row of its reservation, if that
-  // rests, or the one that was kept: Change::answered), and up to keys.due_limit rows with due_at ≤ now whose
-  // saga's definition version is known here, oldest first.
+  // rests, or the one that was kept: Change::answered), up to keys.due_limit rows with due_at ≤ now whose
+  // saga's definition version is known here, oldest first, and which of keys.fee_shows are cancelled.
   [[nodiscard]] virtual Result<Rows> Load(const Keys& keys, Timestamp now) = 0;
   // Writes all in one transaction. Says for each change whether it was written; one whose row is not at the
   // expected version and epoch (or, expected absent, exists), or whose key another replica's request has
-  // taken (see Change::replaces), is left out, row, request and event. Error kUnknown: the commit may have
-  // been done.
+  // taken (see Change::replaces), or whose fee a cancelled show does not keep (Change::takes_fee), is left
+  // out, row, request and event. Error kUnknown: the commit may have been done.
   [[nodiscard]] virtual Result<std::vector<bool>> Save(std::span<const Change> changes) = 0;
   // Forgets requests that have an answer and were made before `before`, `limit` of them at most. Buyers'
   // commands wait meanwhile, so it takes no longer for how much is stored: where no index leads to old ones,

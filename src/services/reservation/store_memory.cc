@@ -16,6 +16,9 @@ Result<Rows> MemoryStore::Load(const Keys& keys, Timestamp now) {
     RequestRecord& request = rows.requests.insert(*found).first->second;
     if (!request.answer) request.answer = AnswerOf(request);
   }
+  for (const int64_t show_id : keys.fee_shows) {
+    if (IsCancelled(show_id)) rows.cancelled_shows.push_back(show_id);
+  }
   if (keys.due_limit == 0) return rows;
   for (const auto& [id, reservation] : reservations_) {
     const bool known = reservation.saga.definition_version <= kNewestDefinitionVersion;
@@ -67,9 +70,10 @@ std::optional<Answer> MemoryStore::AnswerOf(const RequestRecord& request) const 
   return Answer{found->second, found->second.failure};
 }
 
-// Whether the request's key is as it was when it was decided.
+// Whether the request's key, and what its show keeps, is as it was when it was decided.
 bool MemoryStore::MayBegin(const Change& change) const {
   if (!change.request) return true;
+  if (change.takes_fee && IsCancelled(change.reservation->show_id)) return false;
   const auto known = requests_.find(change.request->key);
   return known == requests_.end() ? change.replaces.IsNil() : known->second.saga_id == change.replaces;
 }

@@ -2,6 +2,7 @@
 // tested on.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -20,8 +21,11 @@ class MemoryStore final : public Store {
   [[nodiscard]] const std::map<ReservationId, Reservation>& reservations() const { return reservations_; }
   // Their types.
   [[nodiscard]] const std::vector<std::string>& events() const { return events_; }
+  // Which shows are cancelled; empty: none. Of those that would keep a fee it is asked at each load and save.
+  std::function<bool(int64_t show_id)> is_cancelled;
 
  private:
+  [[nodiscard]] bool IsCancelled(int64_t show_id) const { return is_cancelled && is_cancelled(show_id); }
   [[nodiscard]] bool MayBegin(const Change& change) const;
   // The request's reservation, if it rests.
   [[nodiscard]] std::optional<Answer> AnswerOf(const RequestRecord& request) const;

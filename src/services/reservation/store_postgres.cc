@@ -1,6 +1,7 @@
 #include "services/reservation/store_postgres.h"
 
 #include <algorithm>
+#include <optional>
 #include <set>
 #include <span>
 #include <utility>
@@ -10,6 +11,7 @@
 #include "platform/outbox/postgres.h"
 #include "platform/sql/postgres_read.h"
 #include "services/reservation/store_record.h"
+#include "services/reservation/store_show_record.h"
 
 namespace boxoffice::sql {
 std::span<const Migration> reservation_postgres_schema();
@@ -30,6 +32,9 @@ constexpr std::string_view kGetRequests =
     "COALESCE(q.answer, r.record), q.created_at_ms FROM (SELECT unnest($1) AS user_id, "
     "unnest($2) AS idempotency_key) i JOIN request q USING (user_id, idempotency_key) LEFT "
     "JOIN reservation r ON q.answer IS NULL AND r.id = q.reservation_id AND r.saga_status = 1";
+constexpr std::string_view kGetCancellations =
+    "SELECT w.show_id, w.kind, w.version, w.epoch, w.due_at_ms, w.record "
+    "FROM (SELECT unnest($1) AS show_id) i JOIN show_work w ON w.show_id = i.show_id AND w.kind = $2";
 constexpr std::string_view kDue =
     "SELECT record, due_at_ms FROM reservation WHERE due_at_ms BETWEEN $1 AND $2 ORDER BY due_at_ms LIMIT $3";
 
@@ -112,6 +117,7 @@ struct Attempt {
   Batch batch;
   std::vector<size_t> requests;  // results that name the requests written
   std::vector<size_t> rows;      // results that name the reservations written
+  std::optional<size_t> shows;   // the result that tells of shows that keep a fee
 };
 
 void AddRequests(const std::vector<Writing>& writings, Attempt& attempt) {
@@ -184,6 +190,26 @@ void AddRows(const std::vector<Writing>& writings, Attempt& attempt) {
                         Column(known, [](const Writing* w) { return w->change->expected_epoch; })));
 }
 
+// After the rows, so that this is as late as can be: of an intent to cancel the show only a COMMIT that
+// overlaps with this one is not seen.
+void AddShows(const std::vector<Writing>& writings, Attempt& attempt) {
+  const Writings with_fee = Select(writings, [](const Writing& w) { return w.change->takes_fee; });
+  if (with_fee.empty()) return;
+  attempt.shows = attempt.batch.Add(kGetCancellations,
+                                    Column(with_fee, [](const Writing* w) { return w->row().show_id; }),
+                                    WorkKind::kCancellation);
+}
+
+// Of the answer to kGetCancellations, the shows that are cancelled.
+Result<std::vector<int64_t>> CancelledIn(const sql::pg::Rows& told) {
+  std::vector<int64_t> shows;
+  for (const Row row : told) {
+    BOXOFFICE_ASSIGN(const ShowWork work, WorkAt(row));
+    if (Stands(work.cancellation)) shows.push_back(work.key.show_id);
+  }
+  return shows;
+}
+
 // What the database said of each.
 class Found {
  public:
@@ -221,7 +247,8 @@ class PostgresStore final : public Store {
 
   // Each statement sees what was committed before it, so they stand in an order. What is due comes first:
   // what a claim without knowing takes over in between is due still, or its own. A request comes after its
-  // reservation: no answer is found of a row that is not.
+  // reservation: whoever asks twice at once is not refused for what her other request has made of the row.
+  // Which shows are cancelled is looked at again when a fee is saved.
   Result<Rows> Load(const Keys& keys, Timestamp now) override {
     const bool any_rows = !keys.reservations.empty();
     const bool any_requests = !keys.requests.empty();
@@ -236,6 +263,8 @@ class PostgresStore final : public Store {
       batch.Add(kGetRequests, Column(keys.requests, &RequestKey::user_id),
                 Column(keys.requests, &RequestKey::idempotency_key));
     }
+    const bool any_shows = !keys.fee_shows.empty();
+    if (any_shows) batch.Add(kGetCancellations, Column(keys.fee_shows), WorkKind::kCancellation);
     BOXOFFICE_ASSIGN(const auto results, clock_.Read(*connection_, std::move(batch)));
     Rows rows;
     size_t next = 0;
@@ -259,6 +288,9 @@ class PostgresStore final : public Store {
         RequestKey key = request.key;
         rows.requests.emplace(std::move(key), std::move(request));
       }
+    }
+    if (any_shows) {
+      BOXOFFICE_ASSIGN(rows.cancelled_shows, CancelledIn(results[next]));
     }
     return rows;
   }
@@ -310,12 +342,13 @@ class PostgresStore final : public Store {
   }
 
   // Saves those whose rows have not moved, and marks them. True: of some, another replica was first with a
-  // part; these are taken out of `writings`, and nothing was saved.
+  // part, or the show keeps no fee any more; these are taken out of `writings`, and nothing was saved.
   Result<bool> SaveUnlessTorn(std::vector<Writing>& writings, std::vector<bool>& saved) {
     Attempt attempt;
     AddRequests(writings, attempt);
     AddKeptAnswers(writings, attempt);
     AddRows(writings, attempt);
+    AddShows(writings, attempt);
     const bool alone = std::ranges::none_of(writings, [](const Writing& w) {
       return w.Begins() || w.change->answered || !w.change->event.empty();
     });
@@ -328,7 +361,16 @@ class PostgresStore final : public Store {
     sql::pg::Transaction transaction(*connection_);
     BOXOFFICE_ASSIGN(const auto results, transaction.Run(attempt.batch));
     const Found found(writings, attempt, results);
-    if (std::erase_if(writings, [&](const Writing& w) { return found.IsTorn(w); }) > 0) return true;
+    std::vector<int64_t> cancelled;
+    if (attempt.shows) {
+      BOXOFFICE_ASSIGN(cancelled, CancelledIn(results[*attempt.shows]));
+    }
+    const auto must_go = [&](const Writing& w) {
+      const bool free =
+          w.change->takes_fee && std::ranges::find(cancelled, w.row().show_id) != cancelled.end();
+      return free || found.IsTorn(w);
+    };
+    if (std::erase_if(writings, must_go) > 0) return true;
     std::vector<bus::Event> events;
     for (const Writing& writing : writings) {
       if (!found.HasRowOf(writing) || writing.change->event.empty()) continue;

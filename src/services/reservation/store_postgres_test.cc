@@ -173,6 +173,40 @@ class ReplicasTest : public ::testing::Test {
     }
     return claimed;
   }
+  // Of what `write` does to these tables, the statements that do it again: it is undone. From now on each
+  // read of them waits, once it has begun, while Overtaken says so.
+  std::vector<std::string> Undone(const std::vector<std::string>& tables, const auto& write) {
+    EXPECT_TRUE(hand_->Execute(
+        "CREATE FUNCTION stall() RETURNS int LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_advisory_xact_lock(1); "
+        "RETURN 1; END $$"));
+    for (const std::string& table : tables)
+      EXPECT_TRUE(hand_->Execute(fmt::format("CREATE TABLE old_{0} AS SELECT * FROM {0}", table)));
+    write();
+    std::vector<std::string> again;
+    for (const std::string& table : tables) {
+      EXPECT_TRUE(hand_->Execute(
+          fmt::format("CREATE TABLE new_{0} AS SELECT * FROM {0}; DELETE FROM {0}; INSERT INTO {0} SELECT * "
+                      "FROM old_{0}; ALTER TABLE {0} RENAME TO stored_{0}; "
+                      "CREATE VIEW {0} AS SELECT t.* FROM stored_{0} t, stall()",
+                      table)));
+      again.push_back(fmt::format("DELETE FROM stored_{}", table));
+      again.push_back(fmt::format("INSERT INTO stored_{0} SELECT * FROM new_{0}", table));
+    }
+    return again;
+  }
+  // What is decided while `statements` are committed: the first statement that reads has begun, and does not
+  // see it.
+  auto Overtaken(const auto& decide, const std::vector<std::string>& statements) {
+    sql::pg::Transaction other(*hand_);
+    sql::pg::Batch lock, writes;
+    lock.Add("SELECT 1 FROM pg_advisory_xact_lock(1)");
+    for (const std::string& statement : statements) writes.Add(statement);
+    EXPECT_TRUE(other.Run(lock));
+    auto decided = std::async(std::launch::async, decide);
+    PostgresServer::AwaitBlocked(config_.url);
+    EXPECT_TRUE(other.Commit(writes));
+    return decided.get();
+  }
 
   SeededRandom random_{9};
   sql::pg::Config config_;
@@ -226,6 +260,65 @@ TEST_F(ReplicasTest, WhatIsDueIsClaimedByOneOfThem) {
   EXPECT_EQ(all.size(), changes.size());
   EXPECT_EQ(claims, changes.size()) << "claimed twice within one lease";
   EXPECT_EQ(Count("SELECT count(*) FROM reservation WHERE epoch = 2 AND version = 2"), 200);
+}
+
+// Its COMMIT is done only now, and nobody knew: otherwise nobody would work on it until its lease ends.
+TEST_F(ReplicasTest, WhatAClaimTakesOverWithoutKnowingWhileTheNextOneReadsIsTold) {
+  const Reservation due = Due(milliseconds(1'000));
+  Change begin;
+  begin.reservation = due;
+  Save({begin});
+  const auto claims = Undone({"reservation"}, [&] { ClaimDue(stores_, random_, "me"); });
+  const std::vector<Command> again{Claim{"me", 1, {SagaId()}, {{due.id, {due.saga.id, 2}}}}};
+  const auto decide = [&] {
+    const Timestamp now = stores_.clock->Now();
+    return Decide(stores_.store->Load(KeysOf(again), now).value(), again, now, Policy{}).decision;
+  };
+  EXPECT_FALSE(std::get<Claimed>(Overtaken(decide, claims).outcomes.at(0)).reservations.empty());
+}
+
+TEST_F(ReplicasTest, WhatAClaimOfAShowTakesOverWithoutKnowingWhileTheNextOneReadsIsTold) {
+  const PostgresShowStores shows = OpenPostgresShows(config_).value();
+  const auto decide_on = [&](const ShowCommand& command) {
+    const std::span<const ShowCommand> commands(&command, 1);
+    const Timestamp now = FromUnixMs(1);
+    return Decide(shows.store->Load(KeysOf(commands), now).value(), commands, now, Policy{});
+  };
+  ASSERT_TRUE(shows.store->Save(decide_on(BeginCancellation{7, "it rains", "root"}).changes).value());
+  const ShowCommand claim = ClaimWork{"me", {{WorkKind::kCancellation, 1}}};
+  const auto claims =
+      Undone({"show_work"}, [&] { EXPECT_TRUE(shows.store->Save(decide_on(claim).changes).value()); });
+  ShowCommand again = claim;
+  std::get<ClaimWork>(again).unsure = {{{7, WorkKind::kCancellation}, 1}};
+  const ShowDecision told = Overtaken([&] { return decide_on(again); }, claims);
+  EXPECT_FALSE(std::get<ClaimedWork>(told.outcomes.at(0)).works.empty());
+}
+
+// The other of her two requests is committed between two statements that read: otherwise she would be told
+// that what it has begun keeps this one from beginning.
+TEST_F(ReplicasTest, WhoConfirmsTwiceAtOnceIsNotRefusedForWhatTheOtherHasBegun) {
+  Change held;
+  held.reservation = Due(milliseconds(-60'000));
+  held.reservation.Own().state = State::kHeld;
+  held.reservation.Own().saga.status = SagaStatus::kDone;
+  held.reservation.Own().hold_expires_at = *held.reservation->due_at;
+  Save({held});
+  const auto decide_on = [&](SagaId saga_id) {
+    BeginOn confirm;
+    confirm.key = {"buyer", "k"};
+    confirm.reservation_id = held.reservation->id;
+    confirm.saga_id = saga_id;
+    const std::vector<Command> commands{confirm};
+    const Timestamp now = stores_.clock->Now();
+    return Decide(stores_.store->Load(KeysOf(commands), now).value(), commands, now, Policy{}).decision;
+  };
+  const SagaId other = SagaId::Make(stores_.clock->Now(), random_);
+  const SagaId own = SagaId::Make(stores_.clock->Now(), random_);
+  const auto begins = Undone({"reservation", "request"},
+                             [&] { EXPECT_THAT(Save(decide_on(other).changes), ElementsAre(true)); });
+  const Decision decided = Overtaken([&] { return decide_on(own); }, begins);
+  ASSERT_TRUE(std::holds_alternative<Running>(decided.outcomes.at(0)));
+  EXPECT_EQ(std::get<Running>(decided.outcomes.at(0)).saga_id, other);
 }
 
 TEST_F(ReplicasTest, ALeaseEndsByTheDatabasesClock) {
@@ -419,6 +512,38 @@ TEST_F(ReplicasTest, WhoWaitsForSomethingElseIsNotReadOnTheWay) {
   }
   EXPECT_EQ(scans(), scans_before);
   EXPECT_LT(found() - found_before, 20);
+}
+
+// Who joins and leaves in a loop must not make each command dearer; nor must others who wait, of whom the
+// server has not heard yet.
+TEST_F(ReplicasTest, OfWhoHasLeftTenThousandTimesHerOpenPlaceAloneIsRead) {
+  const std::string insert =
+      "INSERT INTO waitlist(show_id, place, user_id, state, version, indexed_version, record) "
+      "SELECT 7, n, ";
+  const auto of = [](int first, int last) {
+    return fmt::format("FROM generate_series({}, {}) n", first, last);
+  };
+  ASSERT_TRUE(hand_->Execute(insert + "'ann', 5, 1, 1, '' " + of(1, 10'000)));
+  ASSERT_TRUE(hand_->Execute(insert + "'ann', 1, 1, 1, '' " + of(11'001, 11'001)));
+  ASSERT_TRUE(hand_->Execute("ANALYZE waitlist"));
+  ASSERT_TRUE(hand_->Execute(insert + "'user' || n, 1, 1, 1, '' " + of(10'001, 11'000)));
+  config_.application_name = "reader";
+  const auto found = [this] {
+    return PostgresServer::RowsFoundIn("waitlist", config_.url, config_.application_name);
+  };
+  const int64_t found_before = found();
+  {
+    const PostgresShowStores shows = OpenPostgresShows(config_).value();
+    ShowKeys keys;
+    keys.members = {{7, "ann"}};
+    EXPECT_EQ(shows.store->Load(keys, FromUnixMs(1))->entries.size(), 1);
+    WaitlistQuery hers;
+    hers.show_id = 7;
+    hers.user_id = "ann";
+    hers.which = Places::kOpen;
+    EXPECT_EQ(shows.reader->List(hers)->entries.size(), 1);
+  }
+  EXPECT_EQ(found() - found_before, 2) << "one each";
 }
 
 }  // namespace

@@ -334,6 +334,37 @@ TEST_P(ShowStoreContract, AShowsReservationsAreReadByState) {
   EXPECT_TRUE(reader().OfShow(8, kOpen, ReservationId(), 2).value().reservations.empty());
 }
 
+TEST_P(ShowStoreContract, TheFeeOfAShowThatIsCancelledIsNotSaved) {
+  std::vector<Change> cancels(2);
+  for (Change& change : cancels) {
+    Reservation& reservation = change.reservation.Own();
+    reservation.id = ReservationId::Make(kNow, random_);
+    reservation.show_id = 7;
+    reservation.version = 1;
+    reservation.saga.epoch = 1;
+    ASSERT_THAT(opened_.reservations->Save(std::span(&change, 1)).value(), ElementsAre(true));
+    reservation.version = 2;
+    change.expected_version = change.expected_epoch = 1;
+    change.request = RequestRecord{.key = {"mina", reservation.id.ToString()},
+                                   .reservation_id = reservation.id,
+                                   .saga_id = SagaId::Make(kNow, random_)};
+  }
+  cancels[0].takes_fee = true;
+  Keys keys;
+  keys.fee_shows = {6, 7};
+  const auto cancelled = [&] { return opened_.reservations->Load(keys, kNow)->cancelled_shows; };
+  EXPECT_THAT(cancelled(), IsEmpty());
+  ASSERT_TRUE(Insert({Work(kCancels), Work({6, WorkKind::kWaitlist})}));
+  EXPECT_THAT(cancelled(), ElementsAre(7));
+  EXPECT_THAT(opened_.reservations->Save(cancels).value(), ElementsAre(false, true));
+  ShowChanges refused;
+  refused.works = {{Work(kCancels, 2), 1}};
+  refused.works[0].row.cancellation.state = CancellationState::kRefused;
+  ASSERT_TRUE(store().Save(refused).value());
+  EXPECT_THAT(cancelled(), IsEmpty());
+  EXPECT_THAT(opened_.reservations->Save(std::span(cancels).first(1)).value(), ElementsAre(true));
+}
+
 INSTANTIATE_TEST_SUITE_P(Stores, ShowStoreContract, ::testing::Values(&OpenSqlite, &OpenPostgresql),
                          [](const auto& param) {
                            return param.param == &OpenSqlite ? "Sqlite" : "Postgres";

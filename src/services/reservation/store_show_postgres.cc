@@ -25,9 +25,11 @@ constexpr std::string_view kDue =
 constexpr std::string_view kGetEntries =
     "SELECT w.version, w.record FROM (SELECT unnest($1) AS show_id, unnest($2) AS place) i "
     "JOIN waitlist w USING (show_id, place)";
+// A member has one open place. Said so, or the server may read all who wait, where it takes them for few.
 constexpr std::string_view kGetMembers =
-    "SELECT w.version, w.record FROM (SELECT unnest($1) AS show_id, unnest($2) AS user_id) i "
-    "JOIN waitlist w USING (show_id, user_id) WHERE w.state < 3";
+    "SELECT w.version, w.record FROM (SELECT unnest($1) AS show_id, unnest($2) AS user_id) i CROSS JOIN "
+    "LATERAL (SELECT version, record FROM waitlist WHERE show_id = i.show_id AND user_id = i.user_id "
+    "AND state < 3 LIMIT 1) w";
 
 // Each is one row: they are few. The version closes the race between two replicas.
 constexpr std::string_view kInsertWork =

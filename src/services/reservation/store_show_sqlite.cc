@@ -23,6 +23,22 @@ Result<void> ForEachRow(sql::Statement& select, Take take) {
   }
 }
 
+// SQLite would walk along all places that the show ever gave.
+std::string_view IndexOf(const WaitlistQuery& query) {
+  const bool of_user = !query.user_id.empty();
+  switch (query.which) {
+    case Places::kAll:
+      return of_user ? "INDEXED BY waitlist_user" : "";
+    case Places::kOpen:
+      return of_user ? "INDEXED BY waitlist_member" : "INDEXED BY waitlist_open";
+    case Places::kOffered:
+      return "INDEXED BY waitlist_offered";
+    case Places::kUnindexed:
+      return "INDEXED BY waitlist_unindexed";
+  }
+  return "";
+}
+
 std::optional<int64_t> DueMs(const ShowWork& work) {
   return work.due_at ? std::optional(ToUnixMs(*work.due_at)) : std::nullopt;
 }
@@ -42,8 +58,7 @@ SqliteShowStore::SqliteShowStore(sql::Database database)
           "SELECT {} FROM show_work WHERE due_at_ms <= ?1 AND kind = ?2 ORDER BY due_at_ms LIMIT ?3",
           kWorkColumns))),
       get_entry_(database_.Prepare("SELECT version, record FROM waitlist WHERE show_id = ?1 AND place = ?2")),
-      get_member_(database_.Prepare(
-          "SELECT version, record FROM waitlist WHERE user_id = ?2 AND show_id = ?1 AND state < 3")),
+      get_member_(database_.Prepare(kSelectMember)),
       insert_work_(
           database_.Prepare("INSERT INTO show_work(show_id, kind, version, epoch, due_at_ms, record) "
                             "VALUES(?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING")),
@@ -144,13 +159,8 @@ Result<std::optional<ShowWork>> SqliteShowReader::Work(const WorkKey& key) {
   return WorkAt(get);
 }
 
-Result<WaitlistPage> SqliteShowReader::List(const WaitlistQuery& query) {
-  const std::scoped_lock lock(mutex_);
-  // By the index of these few, which SQLite would not choose by itself.
-  std::string_view index;
-  if (query.which == Places::kOffered) index = "INDEXED BY waitlist_offered";
-  if (query.which == Places::kUnindexed) index = "INDEXED BY waitlist_unindexed";
-  std::string sql = fmt::format("SELECT version, record FROM waitlist {} WHERE ", index);
+std::string SelectPlaces(const WaitlistQuery& query) {
+  std::string sql = fmt::format("SELECT version, record FROM waitlist {} WHERE ", IndexOf(query));
   if (query.show_id != 0) {
     sql += fmt::format("show_id = {} AND place > {}", query.show_id, query.after_place);
   } else if (query.after_show_id != 0) {
@@ -162,7 +172,12 @@ Result<WaitlistPage> SqliteShowReader::List(const WaitlistQuery& query) {
   sql += ConditionOf(query.which);
   sql += query.show_id != 0 ? " ORDER BY place" : " ORDER BY show_id DESC, place DESC";
   sql += fmt::format(" LIMIT {}", query.limit + 1);
-  sql::Statement select = database_.Prepare(sql);
+  return sql;
+}
+
+Result<WaitlistPage> SqliteShowReader::List(const WaitlistQuery& query) {
+  const std::scoped_lock lock(mutex_);
+  sql::Statement select = database_.Prepare(SelectPlaces(query));
   if (!query.user_id.empty()) select.Bind(query.user_id);
   WaitlistPage page;
   BOXOFFICE_TRY(ForEachRow(select, [&](const sql::Statement& row) -> Result<void> {
@@ -244,9 +259,7 @@ Result<WaitlistPage> SqliteShowReader::ListByWish(const WishQuery& query) {
 
 Result<uint64_t> SqliteShowReader::CountBefore(int64_t show_id, uint64_t place) {
   const std::scoped_lock lock(mutex_);
-  sql::Statement count = database_.Prepare(
-      "SELECT count(*) FROM (SELECT 1 FROM waitlist WHERE show_id = ?1 AND place < ?2 "
-      "AND state < 3 LIMIT ?3)");
+  sql::Statement count = database_.Prepare(kSelectCountBefore);
   BOXOFFICE_TRY(count.Bind(show_id, place, kMaxBefore).Step());
   return static_cast<uint64_t>(count.Int(0));
 }

@@ -4,12 +4,24 @@
 #include <filesystem>
 #include <memory>
 #include <mutex>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "platform/sql/sqlite.h"
 #include "services/reservation/show_store.h"
 
 namespace boxoffice::reservation {
+
+// What Load asks for a member (?1: show, ?2: user), List (?1: user, if one is given) and CountBefore (?1:
+// show, ?2: place, ?3: limit), here so that their plans can be tested.
+inline constexpr std::string_view kSelectMember =
+    "SELECT version, record FROM waitlist INDEXED BY waitlist_member "
+    "WHERE user_id = ?2 AND show_id = ?1 AND state < 3";
+[[nodiscard]] std::string SelectPlaces(const WaitlistQuery& query);
+inline constexpr std::string_view kSelectCountBefore =
+    "SELECT count(*) FROM (SELECT 1 FROM waitlist INDEXED BY waitlist_open "
+    "WHERE show_id = ?1 AND place < ?2 AND state < 3 LIMIT ?3)";
 
 class SqliteShowStore final : public ShowStore {
  public:

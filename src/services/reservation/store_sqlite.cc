@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "services/reservation/store_show_record.h"
+
 namespace boxoffice::sql {
 std::span<const Migration> reservation_sqlite_schema();
 }  // namespace boxoffice::sql
@@ -44,6 +46,9 @@ SqliteStore::SqliteStore(sql::Database database, Random& random)
           "WHERE user_id = ?1 AND idempotency_key = ?2")),
       get_request_saga_(
           database_.Prepare("SELECT saga_id FROM request WHERE user_id = ?1 AND idempotency_key = ?2")),
+      get_cancellation_(
+          database_.Prepare("SELECT show_id, kind, version, epoch, due_at_ms, record FROM show_work "
+                            "WHERE show_id = ?1 AND kind = ?2")),
       due_(database_.Prepare(
           "SELECT record, due_at_ms FROM reservation WHERE due_at_ms BETWEEN ?1 AND ?2 ORDER BY "
           "due_at_ms LIMIT ?3")),
@@ -99,7 +104,19 @@ Result<Rows> SqliteStore::Load(const Keys& keys, Timestamp now) {
     rows.requests.emplace(key, std::move(request));
   }
   if (keys.due_limit > 0) BOXOFFICE_TRY(LoadDue(keys.due_limit, now, rows));
+  for (const int64_t show_id : keys.fee_shows) {
+    BOXOFFICE_ASSIGN(const bool cancelled, IsCancelled(show_id));
+    if (cancelled) rows.cancelled_shows.push_back(show_id);
+  }
   return rows;
+}
+
+Result<bool> SqliteStore::IsCancelled(int64_t show_id) {
+  BOXOFFICE_ASSIGN(const bool found, get_cancellation_.Bind(show_id, WorkKind::kCancellation).Step());
+  if (!found) return false;
+  BOXOFFICE_ASSIGN(const ShowWork work, WorkAt(get_cancellation_));
+  get_cancellation_.Reset();
+  return Stands(work.cancellation);
 }
 
 Result<void> SqliteStore::LoadDue(size_t limit, Timestamp now, Rows& rows) {
@@ -118,9 +135,13 @@ Result<void> SqliteStore::LoadDue(size_t limit, Timestamp now, Rows& rows) {
   return {};
 }
 
-// Whether the request's key is as it was when it was decided.
+// Whether the request's key, and what its show keeps, is as it was when it was decided.
 Result<bool> SqliteStore::MayBegin(const Change& change) {
   if (!change.request) return true;
+  if (change.takes_fee) {
+    BOXOFFICE_ASSIGN(const bool cancelled, IsCancelled(change.reservation->show_id));
+    if (cancelled) return false;
+  }
   const RequestKey& key = change.request->key;
   BOXOFFICE_ASSIGN(const bool found, get_request_saga_.Bind(key.user_id, key.idempotency_key).Step());
   if (!found) return change.replaces.IsNil();

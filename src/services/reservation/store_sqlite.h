@@ -29,6 +29,7 @@ class SqliteStore final : public Store {
   SqliteStore(sql::Database database, Random& random);
   [[nodiscard]] Result<void> LoadDue(size_t limit, Timestamp now, Rows& rows);
   [[nodiscard]] Result<bool> MayBegin(const Change& change);
+  [[nodiscard]] Result<bool> IsCancelled(int64_t show_id);
   [[nodiscard]] Result<bool> SaveRow(const Change& change, std::string_view record);
   [[nodiscard]] Result<void> KeepAnswer(const Change& change);
   [[nodiscard]] Result<void> SaveRequest(const RequestRecord& request);
@@ -39,6 +40,7 @@ class SqliteStore final : public Store {
   sql::Statement get_;
   sql::Statement get_request_;
   sql::Statement get_request_saga_;
+  sql::Statement get_cancellation_;
   sql::Statement due_;
   sql::Statement insert_;
   sql::Statement update_;

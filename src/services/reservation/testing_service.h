@@ -30,7 +30,7 @@ class NoShows final : public Shows {
   }
   asio::awaitable<Result<void>> Cancel(int64_t) override { co_return Nothing(); }
   asio::awaitable<Result<Hall>> SeeSeats(int64_t) override { co_return Nothing(); }
-  asio::awaitable<Result<void>> SetWaitlistFirst(int64_t, bool) override { co_return Nothing(); }
+  asio::awaitable<Result<ShowView>> SetWaitlistFirst(int64_t, bool) override { co_return Nothing(); }
 
  private:
   static std::unexpected<Error> Nothing() { return Fail(Code::kNotFound, "show_not_found"); }
@@ -70,6 +70,11 @@ class SharedStore final : public Store {
   std::vector<std::string> Events() {
     const std::scoped_lock lock(mutex_);
     return store_.events();
+  }
+  // As MemoryStore::is_cancelled. Called on the executor's thread.
+  void IsCancelledBy(std::function<bool(int64_t show_id)> is_cancelled) {
+    const std::scoped_lock lock(mutex_);
+    store_.is_cancelled = std::move(is_cancelled);
   }
   // While set, nothing can be saved.
   std::atomic<bool> full = false;

@@ -199,6 +199,7 @@ bool KeepsSeats(bool somebody_waits, bool serves_somebody, const FreeSeats& free
 void RefusalNotes::See(int64_t show_id, const FreeSeats& free, Timestamp now) {
   const auto [seen, is_new] = shows_.try_emplace(show_id);
   OfShow& notes = seen->second;
+  std::erase_if(notes.personal, [now](const auto& of) { return now - of.second >= kPersonalRefusal; });
   if (!is_new && notes.mark == free.mark()) return;
   notes.mark = free.mark();
   notes.places.clear();
@@ -225,18 +226,29 @@ void RefusalNotes::Note(const WaitlistEntry& entry, std::string_view code, const
                         Timestamp now, milliseconds lag) {
   See(entry.show_id, free, now);  // an offer before this one may have taken some
   OfShow& notes = shows_[entry.show_id];
-  if (IsPersonal(code) || CouldServe(notes, entry.wish, free, now, lag)) notes.places.insert(entry.place);
+  if (IsPersonal(code)) {
+    notes.personal[entry.place] = now;
+  } else if (CouldServe(notes, entry.wish, free, now, lag)) {
+    notes.places.insert(entry.place);
+  }
 }
 
 bool RefusalNotes::WasRefused(const WaitlistEntry& entry, const FreeSeats& free) const {
-  const auto notes = shows_.find(entry.show_id);
-  return notes != shows_.end() && notes->second.mark == free.mark() &&
-         notes->second.places.contains(entry.place);
+  const auto found = shows_.find(entry.show_id);
+  if (found == shows_.end()) return false;
+  const OfShow& notes = found->second;
+  return notes.personal.contains(entry.place) ||
+         (notes.mark == free.mark() && notes.places.contains(entry.place));
+}
+
+bool RefusalNotes::HasPersonal(int64_t show_id) const {
+  const auto notes = shows_.find(show_id);
+  return notes != shows_.end() && !notes->second.personal.empty();
 }
 
 size_t RefusalNotes::size() const {
   size_t size = 0;
-  for (const auto& [show_id, notes] : shows_) size += notes.places.size();
+  for (const auto& [show_id, notes] : shows_) size += notes.places.size() + notes.personal.size();
   return size;
 }
 

@@ -103,15 +103,20 @@ struct HallCounts {
 // is being given back or undone. What its place is shows once that is over.
 [[nodiscard]] bool IsEnding(const Reservation& offer, Timestamp now);
 
-// Whether free seats shall be kept for the waitlist: somebody waits, and either nothing is free, or what is
-// serves one of them.
+// Whether free seats shall be kept for the waitlist: somebody waits who is not passed over, and either
+// nothing is free, or what is serves one of them.
 [[nodiscard]] bool KeepsSeats(bool somebody_waits, bool serves_somebody, const FreeSeats& free);
 
-// Who was refused the seats that are free now although they seemed to do. All that is noted of a show is
-// about one set of free seats.
+// For how long who was refused for a reason of her own is passed over: each try costs five commits, and keeps
+// what is free from everybody meanwhile.
+inline constexpr milliseconds kPersonalRefusal{60'000};
+
+// Who was refused seats although they seemed to do: those that are free now, or any, for a reason of the
+// buyer's own. All that is noted of a show is about one set of free seats, but for such reasons.
 class RefusalNotes {
  public:
-  // At each look, also at nothing: what is free. Other seats than were seen last: the show's notes are gone.
+  // At each look, also at nothing: what is free. Other seats than were seen last: the show's notes are gone,
+  // but for those of the buyers' own reasons, which go after kPersonalRefusal.
   void See(int64_t show_id, const FreeSeats& free, Timestamp now);
   // The place's offer of `free` was refused by `code`. What is the buyer's own matter (seat_limit) is noted
   // at once. Anything else may be a replica of the seat service that has not heard of these seats: it is
@@ -119,8 +124,10 @@ class RefusalNotes {
   // place that can't be served. While it is not noted, nobody behind may be offered them.
   void Note(const WaitlistEntry& entry, std::string_view code, const FreeSeats& free, Timestamp now,
             milliseconds lag);
-  // Whether the place is passed over while these seats are free.
+  // Whether the place is passed over while these seats are free, as of what was seen last.
   [[nodiscard]] bool WasRefused(const WaitlistEntry& entry, const FreeSeats& free) const;
+  // Whether somebody of the show is passed over whatever is free.
+  [[nodiscard]] bool HasPersonal(int64_t show_id) const;
   void Forget(int64_t show_id) { shows_.erase(show_id); }
   [[nodiscard]] size_t size() const;
 
@@ -131,6 +138,7 @@ class RefusalNotes {
     // and go.
     std::vector<std::optional<Timestamp>> since;
     std::set<uint64_t> places;
+    std::map<uint64_t, Timestamp> personal;  // by place: since when
   };
   [[nodiscard]] static bool CouldServe(const OfShow& notes, const SeatChoice& wish, const FreeSeats& free,
                                        Timestamp now, milliseconds lag);

@@ -301,6 +301,26 @@ TEST_F(RefusalNotesTest, WhatIsTheBuyersOwnMatterIsNotedAtOnce) {
   EXPECT_TRUE(RefusedBy("seat_limit", all_));
 }
 
+// Each try would be some commits and a reservation for ever, while others can't buy.
+TEST_F(RefusalNotesTest, WhoIsRefusedForAReasonOfHerOwnIsPassedOverForAMinuteWhateverIsFree) {
+  EXPECT_FALSE(notes_.HasPersonal(entry_.show_id));
+  ASSERT_TRUE(RefusedBy("seat_limit", all_));
+  See(none_);
+  See(floor_);
+  EXPECT_TRUE(notes_.WasRefused(entry_, floor_));
+  WaitlistEntry behind = entry_;
+  ++behind.place;
+  EXPECT_FALSE(notes_.WasRefused(behind, floor_));
+  now_ += kPersonalRefusal - milliseconds(1);
+  See(all_);
+  EXPECT_TRUE(notes_.WasRefused(entry_, all_));
+  EXPECT_TRUE(notes_.HasPersonal(entry_.show_id));
+  now_ += milliseconds(1);
+  See(all_);
+  EXPECT_FALSE(notes_.WasRefused(entry_, all_)) << "she may have given some back";
+  EXPECT_FALSE(notes_.HasPersonal(entry_.show_id));
+}
+
 TEST_F(RefusalNotesTest, WhatAStaleReplicaMaySayIsNotedOnceTheSameSeatsAreFreeForItsLag) {
   for (const std::string_view code :
        {"not_enough_seats", "seats_taken", "show_not_on_sale", "deadline_exceeded", ""}) {
@@ -345,12 +365,14 @@ TEST_F(RefusalNotesTest, WhomOnlySeatsThatAreNewlyFreeWouldDoForHasTheirLag) {
 }
 
 TEST_F(RefusalNotesTest, ANoteIsOfTheSeatsThatWereRefused) {
-  ASSERT_TRUE(RefusedBy("seat_limit", all_));
+  now_ += kLag;
+  ASSERT_TRUE(RefusedBy("seats_taken", all_));
   EXPECT_FALSE(notes_.WasRefused(entry_, floor_));
 }
 
 TEST_F(RefusalNotesTest, ANoteDoesNotSurviveAChangeOfTheFreeSeats) {
-  ASSERT_TRUE(RefusedBy("seat_limit", all_));
+  now_ += kLag;
+  ASSERT_TRUE(RefusedBy("seats_taken", all_));
   See(all_);
   EXPECT_TRUE(notes_.WasRefused(entry_, all_)) << "the same seats";
   See(none_);
@@ -361,12 +383,15 @@ TEST_F(RefusalNotesTest, ANoteDoesNotSurviveAChangeOfTheFreeSeats) {
 TEST_F(RefusalNotesTest, NotesOfOtherShowsStay) {
   WaitlistEntry other = entry_;
   other.show_id = entry_.show_id + 1;
-  notes_.Note(other, "seat_limit", floor_, now_, kLag);
-  ASSERT_TRUE(RefusedBy("seat_limit", all_));
+  notes_.See(other.show_id, floor_, now_);
+  now_ += kLag;
+  notes_.Note(other, "seats_taken", floor_, now_, kLag);
+  ASSERT_TRUE(RefusedBy("seats_taken", all_));
   See(none_);
   EXPECT_TRUE(notes_.WasRefused(other, floor_));
   notes_.Forget(other.show_id);
   EXPECT_FALSE(notes_.WasRefused(other, floor_));
+  ASSERT_TRUE(RefusedBy("seat_limit", all_));
   notes_.Forget(entry_.show_id);
   EXPECT_EQ(notes_.size(), 0U);
 }

@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "platform/resilience/admission.h"
 #include "platform/rpc/field.h"
 #include "platform/rpc/unary.h"
 #include "services/seat/plan_csv.h"
@@ -148,7 +149,8 @@ grpc::ServerUnaryReactor* SeatRpcServer::GetConcert(grpc::CallbackServerContext*
 grpc::ServerUnaryReactor* SeatRpcServer::GetShow(grpc::CallbackServerContext* context,
                                                  const v1::GetShowRequest* request, v1::Show* response) {
   return rpc::Answer<v1::Show>(context, pool_, response, [this, request]() -> Result<v1::Show> {
-    BOXOFFICE_ASSIGN(const ShowView view, service_.GetShow(request->id(), request->drafts()));
+    BOXOFFICE_ASSIGN(const ShowView view,
+                     service_.GetShow(request->id(), request->drafts(), request->fresh()));
     return ToProto(view);
   });
 }
@@ -327,12 +329,14 @@ grpc::ServerUnaryReactor* SeatRpcServer::ListPriceChanges(grpc::CallbackServerCo
 grpc::ServerUnaryReactor* SeatRpcServer::Audit(grpc::CallbackServerContext* context,
                                                const v1::AuditRequest* request, v1::AuditResponse* response) {
   return rpc::Answer<v1::AuditResponse>(
-      context, long_pool_, response, [this, request]() -> Result<v1::AuditResponse> {
+      context, long_pool_, response,
+      [this, request]() -> Result<v1::AuditResponse> {
         const size_t limit = request->limit() == 0 ? kMaxAuditPage : request->limit();
         BOXOFFICE_ASSIGN(const AuditPage page,
                          service_.Audit(request->show_id(), request->after_seat_no(), limit));
         return ToProto(page);
-      });
+      },
+      resilience::Priority::kFinishing);
 }
 
 }  // namespace boxoffice::seat

@@ -76,8 +76,9 @@ class SeatRpcServer final : public v1::SeatService::CallbackService {
 
   SeatService& service_;
   Commands commands_;
-  // Queries are short, but for a look for what is not known while the database is slow, of which there is one
-  // at a time, and one may wait for it: three threads, so that both hold up no other query.
+  // Queries are short, but for a look for what is not known, or not fresh, while the database is slow, of
+  // which there is one at a time, and one may wait for it: three threads, so that both hold up no other
+  // query.
   rpc::WorkerPool pool_{3};
   // For what waits for the database: operators' requests and audits, which take turns there, and what waits
   // for a commit, as blocks do.

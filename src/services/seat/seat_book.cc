@@ -48,7 +48,8 @@ std::optional<Outcome> NoProposal(const HoldSeats& hold, const ShowNow& show) {
 
 // A seat that is kept for a channel, or for nobody.
 bool MayTake(const HoldSeats& hold, std::string_view channel) {
-  return channel.empty() || std::ranges::find(hold.channels, channel) != hold.channels.end();
+  return channel.empty() || std::ranges::find(hold.channels, channel) != hold.channels.end() ||
+         MUTANT("seat_ignores_channel");
 }
 
 // Whether the map has proposed seats by prices that are not this show's: they have just been changed.
@@ -212,7 +213,7 @@ bool Book::AreSold(int64_t show_id, const std::vector<SeatNo>& seats) const {
 std::optional<Outcome> Book::CheckNew(const HoldSeats& hold, const Target& target,
                                       const ShowNow& show) const {
   const Show& facts = *show.facts->show;
-  if (!facts.OnSale(now_)) return NotOnSale(show);
+  if (!facts.OnSale(now_) && !MUTANT("seat_hold_after_sale")) return NotOnSale(show);
   if (facts.terms.waitlist_first && !hold.from_waitlist && !AreKept(hold, target)) {
     return Refused(Refusal::kWaitlistFirst, show.facts->show);
   }
@@ -291,7 +292,8 @@ std::optional<Outcome> Book::CheckTaken(const HoldSeats& hold, const std::vector
   for (const SeatNo seat_no : seats) {
     const SeatRow& row = seats_.Get({hold.show_id, seat_no});
     if (row.BelongsTo(hold.reservation)) continue;
-    const bool is_free = row.IsFree(now_);
+    const bool is_free =
+        row.IsFree(now_) || (MUTANT("seat_hold_blocked") && row.state == SeatState::kBlocked);
     if (is_free && MayTake(hold, row.ChannelAt(now_))) continue;
     outcome.conflicts.push_back({seat_no, is_free ? ConflictReason::kChannel : ReasonOf(row)});
   }
@@ -426,6 +428,8 @@ std::optional<Outcome> Book::Run(const ConfirmSeats& confirm) {
     // One that has lapsed counts as kept again; counted twice, it would tell of a sell-out too early.
     show->blocked -= static_cast<int64_t>(row.IsWithheld(now_));
     ChangeSeat(key).state = SeatState::kSold;
+    if (MUTANT("seat_confirm_at_new_price"))
+      ChangeSeat(key).price = show->facts->show->layout->PriceOf(seat_no);
     ++show->sold;
     changed = true;
   }

@@ -50,7 +50,8 @@ std::optional<Outcome> Book::CheckNobodys(const ShowNow& show, const std::vector
   Outcome taken = Refused(Refusal::kSeatsTaken, show.facts->show);
   for (const SeatNo seat_no : seats) {
     const SeatRow& row = seats_.Get({show.facts->show->id, seat_no});
-    if (row.state == SeatState::kBlocked || row.IsFree(now_)) continue;
+    const bool nobodys = row.state == SeatState::kBlocked || row.IsFree(now_);
+    if (nobodys || MUTANT("seat_block_over_buyer")) continue;
     taken.conflicts.push_back({seat_no, ReasonOf(row)});
   }
   if (taken.conflicts.empty()) return std::nullopt;

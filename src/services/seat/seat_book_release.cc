@@ -107,6 +107,7 @@ void Book::Free(const SeatKey& key) {
   row.hold_expires_at = {};
   row.held_since = {};
   row.price = 0;
+  if (MUTANT("seat_channel_ends_with_owner")) row.channel.clear();
 }
 
 // One event per reservation whose hold had passed, in the order of seats.

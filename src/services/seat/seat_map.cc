@@ -4,6 +4,8 @@
 #include <iterator>
 #include <map>
 
+#include "base/mutant.h"
+
 namespace boxoffice::seat {
 namespace {
 
@@ -28,7 +30,8 @@ void SeatMap::Apply(const SeatRow& row, int64_t version) {
   const SeatNo seat_no = row.key.seat_no;
   if (seat_no < 1 || seat_no > row_versions_.size() || version <= row_versions_[seat_no - 1]) return;
   row_versions_[seat_no - 1] = version;
-  const bool kept = (!row.channel.empty() || !kept_.empty()) && KeepLocked(row);
+  const bool kept =
+      (!row.channel.empty() || !kept_.empty()) && KeepLocked(row) && !MUTANT("seat_map_shows_kept");
   SetLocked(seat_no, kept && row.state == SeatState::kFree ? SeatState::kBlocked : row.state);
   ++version_;  // also when only the deadline has changed
   if (row.state != SeatState::kHeld) return;

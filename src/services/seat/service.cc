@@ -371,7 +371,8 @@ Result<ConcertView> SeatService::GetConcert(int64_t id, bool drafts) {
   return view;
 }
 
-Result<ShowView> SeatService::GetShow(int64_t id, bool drafts) {
+Result<ShowView> SeatService::GetShow(int64_t id, bool drafts, bool fresh) {
+  if (fresh) BOXOFFICE_TRY(LookUnlessFresh());
   BOXOFFICE_ASSIGN(const Entry entry, Find(id, drafts ? Asker::kInformed : Asker::kAnybody));
   if (!drafts && !entry.show->IsPublic()) return NoShow(id);
   return View(entry);

@@ -127,7 +127,9 @@ class SeatService {
   [[nodiscard]] ConcertPage ListConcerts(size_t limit, int64_t after_id, bool drafts = false,
                                          When when = When::kAll) const;
   [[nodiscard]] Result<ConcertView> GetConcert(int64_t id, bool drafts = false);
-  [[nodiscard]] Result<ShowView> GetShow(int64_t id, bool drafts = false);
+  // `fresh`: as it was on record at most a second ago. Errors also: database_unavailable (it can't be looked
+  // for).
+  [[nodiscard]] Result<ShowView> GetShow(int64_t id, bool drafts = false, bool fresh = false);
   // `layout_version`: of the layout that the caller has.
   [[nodiscard]] Result<SeatMapView> GetSeatMap(int64_t show_id, std::optional<uint64_t> if_not_version,
                                                uint64_t layout_version = 0);
@@ -209,7 +211,7 @@ class SeatService {
   // Follow, with news_mutex_. Unless it `may_last`, it does not read all anew. Errors: database_unavailable.
   Result<void> ReadNews(bool may_last);
   // Keeps in mind how the last look at the store ended, and returns it.
-  Result<void> NoteLook(Result<void> look);
+  Result<void> NoteLook(Timestamp began, Result<void> look);
   // Learns what was saved since `place`, which moves on. False: that can't be told any more, and everything
   // must be read anew.
   Result<bool> LearnSince(NewsPlace& place);
@@ -233,6 +235,8 @@ class SeatService {
   // Learns what other replicas have made, for a query or request that needs it: always for a kActor, and for
   // the others so that they don't wait for it long. Errors: database_unavailable.
   Result<void> LookFor(Asker asker);
+  // The same for what is known, where the last look is too old to say how it is.
+  Result<void> LookUnlessFresh();
   [[nodiscard]] Result<Entry> Find(int64_t show_id, Asker asker = Asker::kActor);
   [[nodiscard]] std::optional<Entry> FindKnown(int64_t show_id) const;
   [[nodiscard]] Result<ConcertView> FindConcert(int64_t id, Asker asker = Asker::kActor);
@@ -277,9 +281,10 @@ class SeatService {
   // known. Taken after requests_mutex_, before catalogue_mutex_.
   std::timed_mutex news_mutex_;
   NewsPlace news_place_;
-  std::mutex looks_mutex_;            // guards the next three; nothing is taken after it
+  std::mutex looks_mutex_;            // guards the next four; nothing is taken after it
   uint64_t looks_ended_ = 0;          // well or not
   std::optional<Error> look_failed_;  // none: the last look came to its end
+  Timestamp looked_at_{};             // when the last that came to its end began
   Timestamp next_look_{};             // for anybody's queries
   mutable std::shared_mutex catalogue_mutex_;
   std::map<int64_t, Concert> concerts_;

@@ -81,6 +81,27 @@ TEST_F(LastingLookTest, NoQueryWaitsForAStoreThatDoesNotAnswer) {
   EXPECT_EQ(service_->GetShow(99).error().reason, "show_not_found");
 }
 
+TEST_F(SeatServiceTest, WhatIsToBeFreshIsLookedForWhereTheLastLookIsOlderThanASecond) {
+  ASSERT_TRUE(service_->Follow().has_value());
+  const int looks = memory_.news_loads;
+  clock_.Advance(1s);
+  EXPECT_TRUE(service_->GetShow(1, /*drafts=*/false, /*fresh=*/true).has_value());
+  EXPECT_EQ(memory_.news_loads, looks) << "four looks a second are made anyway";
+  StoredShow changed = memory_.catalogue.shows[0];
+  changed.show.terms.seat_limit = 1;
+  memory_.news.shows = {changed};
+  clock_.Advance(1ms);
+  EXPECT_EQ(service_->GetShow(1)->show->terms.seat_limit, kDefaultSeatLimit);
+  EXPECT_EQ(service_->GetShow(1, /*drafts=*/false, /*fresh=*/true)->show->terms.seat_limit, 1U);
+}
+
+TEST_F(LastingLookTest, NothingIsToldToBeFreshByWhoCannotLookForIt) {
+  EXPECT_EQ(service_->GetShow(1, /*drafts=*/false, /*fresh=*/true).error().reason, "database_unavailable");
+  EXPECT_TRUE(service_->GetShow(1).has_value());
+  Answer();
+  EXPECT_TRUE(service_->GetShow(1, /*drafts=*/false, /*fresh=*/true).has_value());
+}
+
 TEST_F(LastingLookTest, NoCommandThatIsDecidedAgainWaitsForIt) {
   memory_.before_save = [this] {
     SeatRow& sold = memory_.seats[{1, 1}];

@@ -54,7 +54,7 @@ DRIVERS = [
 # The files of a service that are its edge, or of its tests. Every other one is its core.
 EDGE = [
     "store_*", "rpc_*", "module.*", "main.cc", "*_client.*", "provider_*", "plan_*", "*_test.cc", "*_bench.cc",
-    "testing_*",
+    "testing_*", "*_for_test.h",
 ]  # fmt: skip
 # Headers outside base that a core may include all the same: values and interfaces, without I/O.
 PURE = ["platform/batch/executor.h", "platform/batch/health.h", "platform/batch/execute.h", "platform/batch/without_moved.h", "platform/obs/log.h", "platform/obs/metrics.h",

@@ -125,7 +125,11 @@ class ShowService {
   asio::awaitable<Result<void>> OfferSeats(Round& round);
   asio::awaitable<Result<bool>> OfferToAll(Round& round, Entries& servable);
   asio::awaitable<Result<void>> OfferTo(Round& round, WaitlistEntry& entry);
+  asio::awaitable<Result<bool>> SomebodyMayBeServed(const Round& round);
+  asio::awaitable<Result<void>> KeepSeatsFor(Round& round, const Entries& servable);
   asio::awaitable<Result<void>> KeepSeats(Round& round, bool first);
+  // The same whatever the round knows; it knows the show as it is on record then.
+  asio::awaitable<Result<void>> TellToKeep(Round& round, bool first);
   asio::awaitable<Result<void>> Keep(Round& round, std::vector<WaitlistEntry*> entries);
 
   const ShowServiceConfig config_;

@@ -40,6 +40,12 @@ asio::awaitable<Result<ShowWork>> ShowService::RunWaitlist(ShowWork work, Lent l
   if (!indexed) co_return std::unexpected(indexed.error());
   auto settled = co_await SettleAll(round);
   if (!settled) co_return std::unexpected(settled.error());
+  // No place comes back, and who tells of an end may not have heard that the sale goes on: whoever sets
+  // something says what is on record.
+  if (round.show.phase == ShowPhase::kPast) {
+    auto told = co_await TellToKeep(round, round.show.waitlist_first);
+    if (!told) co_return std::unexpected(told.error());
+  }
   const std::string_view because = EndOfWaiting(round.show.phase);
   if (!because.empty()) {
     refused_.Forget(show_id);
@@ -57,7 +63,9 @@ asio::awaitable<Result<ShowWork>> ShowService::RunWaitlist(ShowWork work, Lent l
   auto left = co_await Read(show_id, Places::kOpen, 0, 1);
   if (!left) co_return std::unexpected(left.error());
   const bool open = !left->entries.empty();
-  round.work.due_at = clock_.Now() + (open ? config_.poll_every : config_.idle_every);
+  // Whoever was the last to leave may have left while this round still kept seats for her.
+  const bool soon = open || round.show.waitlist_first;
+  round.work.due_at = clock_.Now() + (soon ? config_.poll_every : config_.idle_every);
   if (!open && !because.empty()) round.work.due_at.reset();
   co_return round.work;
 }
@@ -221,7 +229,7 @@ asio::awaitable<Result<void>> ShowService::OfferSeats(Round& round) {
   auto servable = co_await NextServable(round, 0);
   if (!servable) co_return std::unexpected(servable.error());
   // First, so that nobody is faster than whoever waits.
-  auto kept = co_await KeepSeats(round, KeepsSeats(*waits, !servable->empty(), round.free));
+  auto kept = co_await KeepSeatsFor(round, *servable);
   if (!kept) co_return std::unexpected(kept.error());
   if (servable->empty() || stopped) co_return Result<void>();
   while (!servable->empty()) {
@@ -233,9 +241,7 @@ asio::awaitable<Result<void>> ShowService::OfferSeats(Round& round) {
   }
   servable = co_await NextServable(round, 0);
   if (!servable) co_return std::unexpected(servable.error());
-  waits = co_await SomebodyWaits(show_id);
-  if (!waits) co_return std::unexpected(waits.error());
-  co_return co_await KeepSeats(round, KeepsSeats(*waits, !servable->empty(), round.free));
+  co_return co_await KeepSeatsFor(round, *servable);
 }
 
 // False: those behind have to wait for what becomes of one of these.
@@ -271,11 +277,40 @@ asio::awaitable<Result<void>> ShowService::OfferTo(Round& round, WaitlistEntry& 
   co_return Result<void>();
 }
 
+// Whether somebody waits who is not passed over whatever becomes free. Asked while nothing is.
+asio::awaitable<Result<bool>> ShowService::SomebodyMayBeServed(const Round& round) {
+  const int64_t show_id = round.work.key.show_id;
+  if (!refused_.HasPersonal(show_id)) co_return co_await SomebodyWaits(show_id);
+  for (uint64_t after = 0;;) {
+    auto page = co_await Read(show_id, Places::kOpen, after, config_.waitlist_page);
+    if (!page) co_return std::unexpected(page.error());
+    const bool found = std::ranges::any_of(page->entries, [&](const WaitlistEntry& entry) {
+      return IsWaiting(entry) && !refused_.WasRefused(entry, round.free);
+    });
+    if (found || !page->more) co_return found;
+    after = page->entries.back().place;
+  }
+}
+
+asio::awaitable<Result<void>> ShowService::KeepSeatsFor(Round& round, const Entries& servable) {
+  Result<bool> waits = true;
+  if (round.free.none()) waits = co_await SomebodyMayBeServed(round);
+  if (!waits) co_return std::unexpected(waits.error());
+  co_return co_await KeepSeats(round, KeepsSeats(*waits, !servable.empty(), round.free));
+}
+
 asio::awaitable<Result<void>> ShowService::KeepSeats(Round& round, bool first) {
   if (round.show.waitlist_first == first) co_return Result<void>();
-  auto set = co_await shows_.SetWaitlistFirst(round.work.key.show_id, first);
-  if (!set) co_return std::unexpected(set.error());
-  round.show.waitlist_first = first;
+  co_return co_await TellToKeep(round, first);
+}
+
+asio::awaitable<Result<void>> ShowService::TellToKeep(Round& round, bool first) {
+  // The seat service knows no owner: who is none any more is refused here, first.
+  auto owns = co_await Keep(round, std::vector<WaitlistEntry*>());
+  if (!owns) co_return std::unexpected(owns.error());
+  auto show = co_await shows_.SetWaitlistFirst(round.work.key.show_id, first);
+  if (!show) co_return std::unexpected(show.error());
+  round.show = *show;
   co_return Result<void>();
 }
 

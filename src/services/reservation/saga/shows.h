@@ -15,12 +15,14 @@ namespace asio = boost::asio;
 class Shows {
  public:
   virtual ~Shows() = default;
+  // As it was on record at most a second ago, or so.
   virtual asio::awaitable<Result<ShowView>> Get(int64_t show_id) = 0;
   // Ends the show's sale for good. Errors also: show_state (kConflict), it has begun.
   virtual asio::awaitable<Result<void>> Cancel(int64_t show_id) = 0;
   virtual asio::awaitable<Result<Hall>> SeeSeats(int64_t show_id) = 0;
-  // From now on free seats are kept for offers to the waitlist, or for everybody again.
-  virtual asio::awaitable<Result<void>> SetWaitlistFirst(int64_t show_id, bool first) = 0;
+  // From now on free seats are kept for offers to the waitlist, or for everybody again. The show as it is on
+  // record then.
+  virtual asio::awaitable<Result<ShowView>> SetWaitlistFirst(int64_t show_id, bool first) = 0;
 };
 
 }  // namespace boxoffice::reservation
