@@ -290,6 +290,22 @@ void AllowConnections(size_t connections) {
                         files.rlim_cur, connections, connections + kOtherFiles)});
 }
 
+// Of every gateway, before anything is made, which would stay when one of them is not there. Any other answer
+// is that of something in front of it which does not pass the question on.
+void RequireReady(const std::vector<std::string>& urls) {
+  constexpr int kNotReady = 503;
+  for (const std::string& url : urls) {
+    http::ClientRequest request;
+    request.url = url + "/readyz";
+    const auto answer = http::FetchBlocking(std::move(request));
+    if (!answer)
+      ExitCant(
+          {answer.error().code, answer.error().reason, fmt::format("{}: {}", url, answer.error().detail)});
+    if (answer->status == kNotReady)
+      ExitCant({Code::kUnavailable, "not_ready", fmt::format("{} is not ready: {}", url, answer->body)});
+  }
+}
+
 // The exit code.
 int Rehearse(RehearseOptions options) {
   AllowConnections(options.on_sale.connections);
@@ -313,6 +329,7 @@ int Rehearse(RehearseOptions options) {
     options.on_sale.arrivals.buyers = tokens.size();
   }
   ConfirmTarget(options);
+  RequireReady(options.urls);
   if (options.tokens.empty()) tokens = MakeTokens(options);
   const auto rest = OperatorOf(options);
   Complete(options, rest);

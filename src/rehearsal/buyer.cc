@@ -14,7 +14,8 @@ using std::chrono::seconds;
 
 constexpr seconds kAskPending{1};
 constexpr seconds kFirstBackoff{1};
-constexpr seconds kLongestBackoff{30};
+constexpr seconds kLongestBackoff{20};
+constexpr seconds kLongestTold{60};
 constexpr int kLongestPatience = 5;  // polls
 constexpr int64_t kDefaultRefresh = 5;
 constexpr int64_t kLongestRefresh = 60;
@@ -69,13 +70,13 @@ Buyer::Next Buyer::Leave(Ending ending) {
 
 Buyer::Next Buyer::AskAgain(Step step, const Told& told, Random& random) {
   if (++again_ >= behaviour_->attempts) return End(step == Step::kLeave ? after_leaving_ : Ending::kGaveUp);
-  const nanoseconds backoff =
-      std::min<nanoseconds>(kFirstBackoff * (1 << std::min(again_ - 1, 5)), kLongestBackoff);
-  // What he was told is the least, and on top of it he comes at a time of his own, or all would come at once.
-  const nanoseconds least = seconds(told.retry_after_s);
-  const auto spread =
-      static_cast<uint64_t>((told.retry_after_s > 0 ? nanoseconds(kFirstBackoff) : backoff).count());
-  return {{}, step, least + nanoseconds(static_cast<int64_t>(random.Below(spread)))};
+  // As pages of the web app do (web/src/api/pause.ts): twice as long each time, no sooner than he was told,
+  // and up to twice that, or all would come at once.
+  const nanoseconds backoff = std::min(kFirstBackoff * (1 << std::min(again_ - 1, 5)), kLongestBackoff);
+  const nanoseconds least =
+      std::min<nanoseconds>(std::max<nanoseconds>(backoff, seconds(told.retry_after_s)), kLongestTold);
+  const uint64_t later = random.Below(static_cast<uint64_t>(least.count()));
+  return {{}, step, least + nanoseconds(static_cast<int64_t>(later))};
 }
 
 Buyer::Next Buyer::Take(Step step, const Told& told, Random& random) {
@@ -90,7 +91,7 @@ Buyer::Next Buyer::Take(Step step, const Told& told, Random& random) {
     case Step::kPoll:
       return TakePlace(told, random);
     case Step::kSeatMap:
-      return ChooseAnew(random);  // the map could not be read: see Choose
+      return ChooseAnew(random, Ending::kGaveUp);  // the map could not be read: see Choose
     case Step::kHold:
       reservation_ = FindJsonText(told.body, "id");
       return told.status == 202 ? Do(Step::kAsk, kAskPending) : TakeHold(told, random);
@@ -160,12 +161,24 @@ Buyer::Next Buyer::TakeReservation(const Told& told, Random& random) {
     if (++again_ >= behaviour_->attempts * 3) return End(Ending::kGaveUp);
     return {{}, Step::kAsk, kAskPending};
   }
+  if (!paying_) {
+    if (auto others = ChooseOthers(FindFailureCode(told.body), random)) return *std::move(others);
+  }
   return End(Ending::kRefused);
 }
 
-Buyer::Next Buyer::ChooseAnew(Random& random) {
+std::optional<Buyer::Next> Buyer::ChooseOthers(std::string_view code, Random& random) {
+  if (code == "seats_taken") return ChooseAnew(random);
+  if (code != "not_enough_seats") return std::nullopt;
+  if (party_ == 1) return Leave(Ending::kNoSeats);
+  party_ = 1;  // better alone than not at all
+  return ChooseAnew(random);
+}
+
+Buyer::Next Buyer::ChooseAnew(Random& random, Ending at_last) {
   seats_.clear();
-  if (++choices_ >= behaviour_->attempts) return Leave(Ending::kNoSeats);
+  reservation_.clear();
+  if (++choices_ >= behaviour_->attempts) return Leave(at_last);
   const nanoseconds thinking = Hesitation(behaviour_->think / 4, random);
   return Do(by_map_ ? Step::kSeatMap : Step::kHold, thinking);
 }
@@ -180,11 +193,8 @@ Buyer::Next Buyer::Refused(Step step, const Told& told, Random& random) {
   const std::string_view code = FindJsonText(told.body, "code");
   if (code == "idempotency_key_running") return AskAgain(step, told, random);
   if (step == Step::kJoin && code == "queue_off") return GoIn(random);
-  if (step == Step::kHold && code == "seats_taken") return ChooseAnew(random);
-  if (step == Step::kHold && code == "not_enough_seats") {
-    if (party_ == 1) return Leave(Ending::kNoSeats);
-    party_ = 1;  // better alone than not at all
-    return ChooseAnew(random);
+  if (step == Step::kHold) {
+    if (auto others = ChooseOthers(code, random)) return *std::move(others);
   }
   if (step == Step::kPay && code == "balance_too_low" && behaviour_->top_up &&
       ++choices_ < behaviour_->attempts)

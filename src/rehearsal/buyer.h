@@ -35,7 +35,7 @@ enum class Ending : uint8_t {
   kLeftHolding,  // had seats, and did not pay
   kNoSeats,      // there were none for him any more
   kRefused,      // was told no for another reason; the errors and refusals by code say which
-  kGaveUp,       // asked as often as he is willing to, and had no answer that is one, or no outcome
+  kGaveUp,       // asked as often as he is willing to, and had no answer that is one, no map, or no outcome
 };
 inline constexpr size_t kEndings = 7;
 [[nodiscard]] std::string_view EndingName(Ending ending);
@@ -108,7 +108,10 @@ class Buyer {
   Next TakePaid(const Told& told, Random& random);
   Next TakeReservation(const Told& told, Random& random);
   Next Refused(Step step, const Told& told, Random& random);
-  Next ChooseAnew(Random& random);
+  // After a hold that was refused with that code, at once or after a 202: other seats. None: it is no use.
+  std::optional<Next> ChooseOthers(std::string_view code, Random& random);
+  // So often that he has enough of it: `at_last`.
+  Next ChooseAnew(Random& random, Ending at_last = Ending::kNoSeats);
 
   const Behaviour* behaviour_;
   int party_;

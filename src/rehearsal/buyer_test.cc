@@ -82,6 +82,31 @@ TEST_F(BuyerTest, WhoIsToldToWaitWaitsAndAsksAgainWithTheSameKey) {
   EXPECT_GT(buyer.operation(), operation) << "what is new has a key of its own";
 }
 
+TEST_F(BuyerTest, WhoStaysRefusedAsksEverLessOftenAndAnewAfterAnAnswer) {
+  Behaviour behaviour = Plain();
+  behaviour.attempts = 100;
+  Buyer buyer = Make(behaviour);
+  (void)Take(buyer, Step::kJoin, 200, kWaiting);
+  for (const int least_s : {1, 2, 4, 8, 16, 20, 20}) {
+    const auto next = Take(buyer, Step::kPoll, 503, "{}", 1);
+    EXPECT_GE(next.after, seconds(least_s));
+    EXPECT_LT(next.after, seconds(2 * least_s));
+  }
+  EXPECT_LT(Take(buyer, Step::kPoll, 503, "{}", 600).after, seconds(120)) << "his place would be lost";
+  (void)Take(buyer, Step::kPoll, 200, kWaiting);
+  EXPECT_LT(Take(buyer, Step::kPoll, 0).after, seconds(2));
+}
+
+TEST_F(BuyerTest, WhoIsRefusedComesBackAtATimeOfHisOwn) {
+  const Behaviour behaviour = Plain();
+  std::set<std::chrono::nanoseconds> pauses;
+  for (int i = 0; i < 10; ++i) {
+    Buyer buyer = Make(behaviour);
+    pauses.insert(Take(buyer, Step::kJoin, 503, "{}", 9).after);
+  }
+  EXPECT_EQ(pauses.size(), 10U);
+}
+
 TEST_F(BuyerTest, GivesUpAfterSoManyAttempts) {
   Behaviour behaviour = Plain();
   behaviour.attempts = 3;
@@ -102,6 +127,23 @@ TEST_F(BuyerTest, WhoseSeatsAreTakenChoosesAnewAndLeavesWhenThereAreNone) {
   EXPECT_EQ(Take(buyer, Step::kHold, 409, R"({"code":"seats_taken"})").step, Step::kSeatMap);
   EXPECT_EQ(buyer.Choose({}, random_).step, Step::kLeave) << "his place is for those who wait";
   EXPECT_EQ(Take(buyer, Step::kLeave, 204).ending, Ending::kNoSeats);
+}
+
+TEST_F(BuyerTest, WhatA202CameToIsTakenAsIfItHadBeenToldAtOnce) {
+  Behaviour behaviour = Plain();
+  Buyer buyer = Make(behaviour);
+  const auto told = [&](std::string_view failure) {
+    (void)Take(buyer, Step::kHold, 202, R"({"id":"r9","state":"HELD"})");
+    return Take(buyer, Step::kAsk, 200,
+                fmt::format(R"({{"id":"r9","state":"RELEASED","failure":{}}})", failure));
+  };
+  (void)Take(buyer, Step::kJoin, 200, kActive);
+  const int operation = buyer.operation();
+  EXPECT_EQ(told(R"({"code":"seats_taken"})").step, Step::kHold);
+  EXPECT_GT(buyer.operation(), operation) << "by a key of its own";
+  EXPECT_EQ(buyer.SeeSoldOut(), Ending::kNoSeats) << "he has none";
+  EXPECT_EQ(told(R"({"code":"show_not_on_sale"})").ending, Ending::kRefused);
+  EXPECT_EQ(told("null").ending, Ending::kRefused);
 }
 
 TEST_F(BuyerTest, APartyThatFindsNoRoomIsContentWithOneSeat) {

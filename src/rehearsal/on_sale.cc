@@ -261,11 +261,13 @@ class Player {
     const bool asks = person.step == Step::kAsk && person.pending;
     const Step step = asks ? person.pending->step : person.step;
     const bool gave_up = next.ending == Ending::kGaveUp;
-    if (IsGood(told) && step != Step::kLeave && (gave_up || next.ending == Ending::kRefused))
+    const bool over = next.ending || next.step != Step::kAsk;
+    const bool failed = asks && over && !FindFailureCode(told.body).empty();
+    const bool counts = step != Step::kLeave && step != Step::kSeatMap;  // a map that is none was counted
+    if (IsGood(told) && counts && (gave_up || failed || next.ending == Ending::kRefused))
       CountNo(step, gave_up ? "not_settled" : WhyNot(told.body), told.status);
     if (!asks) return;
     const auto latency = SteadyClock::now() - person.pending->since;
-    const bool over = next.ending || next.step != Step::kAsk;
     // What is late already is told at once: until it is over, the buyers who wait for theirs become many.
     if ((over || latency > options_.slow_after) && !std::exchange(person.pending->judged, true))
       Judge(latency);
@@ -275,8 +277,7 @@ class Player {
   }
   // The code of a reservation's failure, else the state in which it, or a place in the queue, is.
   static std::string_view WhyNot(std::string_view body) {
-    const std::string_view failure = body.substr(std::min(body.find(R"("failure")"), body.size()));
-    const std::string_view code = FindJsonText(failure, "code");
+    const std::string_view code = FindFailureCode(body);
     return code.empty() ? FindJsonText(body, "state") : code;
   }
   static uint64_t SeatsOf(const Buyer& buyer) {

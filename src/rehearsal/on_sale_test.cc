@@ -106,12 +106,14 @@ TEST_F(OnSaleTest, APaymentThatFailsAfterA202IsAnErrorOfThePaymentAndLate) {
 }
 
 TEST_F(OnSaleTest, AHoldThatFindsItsSeatsTakenAfterA202IsRefusedAsOneThatIsToldSoAtOnce) {
+  options_.behaviour.attempts = 2;  // he chooses once more
   Answer("POST /v1/reservations", 202, R"({"id":"r1","state":"HELD","hold_expires_at":null})");
   Answer("GET /v1/reservations/r1", 200,
          R"({"id":"r1","state":"RELEASED","failure":{"code":"seats_taken"}})");
   const OnSaleFigures figures = Play();
-  EXPECT_THAT(figures.refusals, ElementsAre(Pair("hold seats_taken", 1)));
+  EXPECT_THAT(figures.refusals, ElementsAre(Pair("hold seats_taken", 2)));
   EXPECT_THAT(figures.errors, IsEmpty());
+  EXPECT_EQ(Ended(figures, Ending::kNoSeats), 1U);
 }
 
 TEST_F(OnSaleTest, APaymentWhoseOutcomeNobodyKnowsIsLateAtOnceAndAnErrorInTheEnd) {
@@ -179,7 +181,10 @@ TEST_F(OnSaleTest, AMapThatIsNoneIsAnError) {
   options_.behaviour.by_map = 1;
   options_.behaviour.attempts = 2;
   Answer("GET /v1/shows/3/seat-map", 200, "{}");
-  EXPECT_THAT(Play().errors, ElementsAre(Pair("seat map answer_malformed", 2)));
+  const OnSaleFigures figures = Play();
+  EXPECT_THAT(figures.errors, ElementsAre(Pair("seat map answer_malformed", 2)));
+  EXPECT_EQ(Ended(figures, Ending::kGaveUp), 1U) << "whether there were seats nobody knows";
+  EXPECT_EQ(Sum(figures, &Second::served), 0U);
 }
 
 }  // namespace

@@ -98,6 +98,11 @@ std::string_view FindJsonText(std::string_view json, std::string_view name) {
   return rest.substr(0, rest.find('"'));
 }
 
+std::string_view FindFailureCode(std::string_view reservation) {
+  const std::string_view failure = FindMember(reservation, "failure");
+  return failure.starts_with('{') ? FindJsonText(failure, "code") : std::string_view();
+}
+
 std::string_view FindQueueToken(std::string_view place) {
   const std::string_view in = FindJsonText(place, "admission");
   return in.empty() ? FindJsonText(place, "token") : in;

@@ -29,6 +29,8 @@ enum class Scan { kMore, kDone, kMalformed };
 // The text value of the first member `name` in a JSON text: a quick look where the answer is known to have it
 // once and without escapes, as ids, states and tokens are. Empty if there is none.
 [[nodiscard]] std::string_view FindJsonText(std::string_view json, std::string_view name);
+// The code with which a reservation was refused, as it says itself in `failure`; empty: it was not.
+[[nodiscard]] std::string_view FindFailureCode(std::string_view reservation);
 // The token to show from now on, of a place in a queue as it was told: whoever is in shows the word that says
 // so, as the web app does.
 [[nodiscard]] std::string_view FindQueueToken(std::string_view place);

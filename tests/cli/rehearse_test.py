@@ -193,6 +193,21 @@ class Rehearse(unittest.TestCase):
                     self.assertIn("(file_limit_low)", done.stderr)
                     self.assertEqual(gateway.asked, [])
 
+    def test_every_gateway_is_asked_whether_it_is_ready_before_anything_is_made(self):
+        def sick(asked, _):
+            return (503, {"status": "unavailable"}) if asked == "GET /readyz" else None
+
+        with Gateway(lambda *_: None) as first, Gateway(sick) as second:
+            words = first.words(1)
+            words = [words[0], *words[3:], "--token", "t"]  # no --show: one is made
+            for url in (f"http://127.0.0.1:{second.server.server_address[1]}", "http://127.0.0.1:1"):
+                with self.subTest(url=url):
+                    first.asked.clear()
+                    done = run(*words, "--url", url, cwd=first.folder.name)
+                    self.assertEqual(done.returncode, 2, done.stdout)
+                    self.assertIn(url, done.stderr)
+                    self.assertEqual([asked for asked, _ in first.asked], ["GET /readyz"])
+
     def test_a_queue_that_may_not_be_watched_was_not_watched(self):
         with Gateway(lambda *_: None) as gateway:
             done = gateway.rehearse("--token", "t")
