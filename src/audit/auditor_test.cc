@@ -260,10 +260,10 @@ TEST_F(AuditorTest, AVerdictOfAPartRaisesTheAlarmAndClearsNone) {
   EXPECT_THAT(metrics.Render(), HasSubstr("boxoffice_audit_runs_total 1"));
   world_.debits.clear();
   wallet_.GetTotals_.answer = [](const auto&) { return Fail(Code::kUnavailable, "database_unavailable"); };
-  const auto json = module.RunNowJson();
-  ASSERT_TRUE(json) << json.error().detail;
-  EXPECT_THAT(*json, HasSubstr("reservation:" + id.ToString()));
-  EXPECT_THAT(*json, HasSubstr(R"("unread":["database_unavailable: wallet)"));
+  const auto verdict = module.RunNow();
+  ASSERT_TRUE(verdict) << verdict.error().detail;
+  EXPECT_THAT(ToJson(*verdict), HasSubstr("reservation:" + id.ToString()));
+  EXPECT_THAT(ToJson(*verdict), HasSubstr(R"("unread":["database_unavailable: wallet)"));
   for (const char* line :
        {R"(boxoffice_audit_invariant_violations{invariant="confirmed_complete"} 1)",
         R"(boxoffice_audit_invariant_violations{invariant="ledger_balanced"} 1)",
@@ -526,14 +526,15 @@ TEST_F(AuditorTest, TheModuleGivesItsVerdictAsJson) {
   AuditModule module(runtime, {.patience = kHasty});
   EXPECT_EQ(module.LastJson(), "");
   ASSERT_TRUE(module.Start());
-  const auto json = module.RunNowJson();
-  ASSERT_TRUE(json) << json.error().detail;
-  EXPECT_THAT(*json, HasSubstr(R"({"ok":false,"checked":{)"));
+  const auto verdict = module.RunNow();
+  ASSERT_TRUE(verdict) << verdict.error().detail;
+  const std::string json = ToJson(*verdict);
+  EXPECT_THAT(json, HasSubstr(R"({"ok":false,"checked":{)"));
   EXPECT_THAT(
-      *json, HasSubstr(R"({"invariant":5,"name":"confirmed_complete","ids":["reservation:)" + id.ToString()));
-  EXPECT_THAT(*json, HasSubstr(R"({"number":5,"name":"confirmed_complete","violations":1})"));
-  EXPECT_THAT(*json, HasSubstr(R"({"number":4,"name":"seat_sold_once","violations":0})"));
-  EXPECT_EQ(module.LastJson(), *json);
+      json, HasSubstr(R"({"invariant":5,"name":"confirmed_complete","ids":["reservation:)" + id.ToString()));
+  EXPECT_THAT(json, HasSubstr(R"({"number":5,"name":"confirmed_complete","violations":1})"));
+  EXPECT_THAT(json, HasSubstr(R"({"number":4,"name":"seat_sold_once","violations":0})"));
+  EXPECT_EQ(module.LastJson(), json);
   EXPECT_THAT(metrics.Render(), HasSubstr("boxoffice_audit_violations 1"));
   EXPECT_THAT(metrics.Render(),
               HasSubstr(R"(boxoffice_audit_invariant_violations{invariant="confirmed_complete"} 1)"));

@@ -1,6 +1,7 @@
 #include "audit/module.h"
 
 #include <algorithm>
+#include <future>
 #include <utility>
 
 #include <boost/json/array.hpp>
@@ -13,6 +14,12 @@
 namespace boxoffice::audit {
 
 using SteadyClock = std::chrono::steady_clock;
+
+namespace {
+
+Result<Verdict> NotRunning() { return Fail(Code::kUnavailable, "not_running", "the auditor does not run"); }
+
+}  // namespace
 
 // An audit that could not read everything says nothing of the rest: the next must not wait for hours. But it
 // may have been as much work. What is too large stays so. What an audit waits for is no work: while something
@@ -83,21 +90,18 @@ obs::Gauge& AuditModule::ViolationsOf(Invariant invariant) {
 AuditModule::~AuditModule() { Stop(); }
 
 Result<void> AuditModule::Start() {
-  auto auditor = std::make_unique<Auditor>(
+  auditor_ = std::make_unique<Auditor>(
       channels_, bus_, clock_,
       Surroundings{.wait = [this](milliseconds how_long) { return WaitFor(how_long); },
                    .after_page = [this] { return Pace(); }},
       config_.bounds, config_.patience, config_.limits);
+  if (config_.every.count() > 0) start_.Set(static_cast<double>(ToUnixMs(clock_.Now())) / 1000);
   {
     // The gateway serves already, so somebody may be asking for an audit.
     const std::scoped_lock lock(mutex_);
-    auditor_ = std::move(auditor);
     stopping_ = false;
   }
-  if (config_.every.count() > 0) {
-    start_.Set(static_cast<double>(ToUnixMs(clock_.Now())) / 1000);
-    thread_ = std::thread([this] { Loop(); });
-  }
+  thread_ = std::thread([this] { Loop(); });
   return {};
 }
 
@@ -112,9 +116,13 @@ void AuditModule::Stop() {
   changed_.notify_all();
   if (auditor_) auditor_->Cancel();  // it may wait for sums that take minutes
   if (thread_.joinable()) thread_.join();
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return !auditing_; });
   auditor_.reset();  // the channels go before the services do
+  std::vector<Told> asked;
+  {
+    const std::scoped_lock lock(mutex_);
+    asked.swap(asked_);
+  }
+  Tell(asked, NotRunning());
 }
 
 bool AuditModule::WaitFor(milliseconds how_long) {
@@ -134,49 +142,53 @@ bool AuditModule::Pace() {
 }
 
 void AuditModule::Loop() {
-  setpriority(PRIO_PROCESS, 0, 10);  // of this thread only; best effort
   milliseconds pause = config_.every;
-  while (WaitFor(pause)) {
+  while (const std::optional<std::vector<Told>> asked = AwaitNext(pause)) {
     const auto began = SteadyClock::now();
-    const auto verdict = RunOne(/*is_waited_for=*/false);
+    const Result<Verdict> verdict = asked->empty() ? AuditInBackground() : Audit();
     pause = PauseAfter(verdict, std::chrono::duration_cast<milliseconds>(SteadyClock::now() - began),
                        config_.every);
     if (!verdict && verdict.error().reason != "stopping") {
       obs::Log(obs::Level::kWarning, "audit_failed",
                {{"reason", verdict.error().reason}, {"detail", verdict.error().detail}});
     }
+    Tell(*asked, verdict);
   }
 }
 
-// Those who come before an audit has begun share it: whichever of them is first runs it.
-Result<Verdict> AuditModule::RunOne(bool is_waited_for) {
-  const int by = is_waited_for ? 1 : 0;
+std::optional<std::vector<AuditModule::Told>> AuditModule::AwaitNext(milliseconds pause) {
   std::unique_lock lock(mutex_);
-  hurried_ += by;
-  changed_.notify_all();
-  if (next_ == nullptr) next_ = std::make_shared<Next>();
-  const std::shared_ptr<Next> mine = next_;
-  changed_.wait(lock, [&] { return mine->has_value() || !auditing_; });
-  if (!mine->has_value()) {
-    next_.reset();  // who asks from now on may have seen what this audit does not see
-    auditing_ = true;
-    Auditor* const auditor = auditor_.get();  // it stays while auditing_
-    lock.unlock();
-    auto verdict = Audit(auditor);
-    lock.lock();
-    auditing_ = false;
-    if (verdict) last_ = *verdict;
-    *mine = std::move(verdict);
-    changed_.notify_all();
+  const auto at_once = [this] { return stopping_ || !asked_.empty(); };
+  if (config_.every.count() > 0) {
+    changed_.wait_for(lock, pause, at_once);
+  } else {
+    changed_.wait(lock, at_once);
   }
-  hurried_ -= by;
-  return **mine;
+  if (stopping_) return std::nullopt;
+  return std::exchange(asked_, {});  // who asks from now on may have seen what this audit does not see
 }
 
-Result<Verdict> AuditModule::Audit(Auditor* auditor) {
-  if (auditor == nullptr) return Fail(Code::kUnavailable, "not_running", "the auditor does not run");
+void AuditModule::Tell(const std::vector<Told>& asked, const Result<Verdict>& verdict) {
+  {
+    const std::scoped_lock lock(mutex_);
+    if (verdict) last_ = *verdict;
+    hurried_ -= static_cast<int>(asked.size());
+  }
+  for (const Told& told : asked) told(verdict);
+}
+
+// On a thread of its own: one that has given way to the sale would need a right to be as before.
+Result<Verdict> AuditModule::AuditInBackground() {
+  auto audit = std::async(std::launch::async, [this] {
+    setpriority(PRIO_PROCESS, 0, 10);  // of this thread only; best effort
+    return Audit();
+  });
+  return audit.get();
+}
+
+Result<Verdict> AuditModule::Audit() {
   page_began_ = SteadyClock::now();
-  auto verdict = auditor->Run();
+  auto verdict = auditor_->Run();
   if (!verdict) {
     failures_.Add();
     return verdict;
@@ -212,7 +224,23 @@ std::optional<Verdict> AuditModule::Last() const {
   return last_;
 }
 
-Result<Verdict> AuditModule::RunNow() { return RunOne(/*is_waited_for=*/true); }
+void AuditModule::RunNow(Told told) {
+  {
+    const std::scoped_lock lock(mutex_);
+    if (!stopping_) {
+      asked_.push_back(std::exchange(told, nullptr));
+      ++hurried_;
+    }
+  }
+  changed_.notify_all();
+  if (told) told(NotRunning());
+}
+
+Result<Verdict> AuditModule::RunNow() {
+  std::promise<Result<Verdict>> told;
+  RunNow([&told](const Result<Verdict>& verdict) { told.set_value(verdict); });
+  return told.get_future().get();
+}
 
 int AuditModule::waiting() const {
   const std::scoped_lock lock(mutex_);
@@ -222,11 +250,6 @@ int AuditModule::waiting() const {
 std::string AuditModule::LastJson() const {
   const auto last = Last();
   return last ? ToJson(*last) : std::string();
-}
-
-Result<std::string> AuditModule::RunNowJson() {
-  BOXOFFICE_ASSIGN(const auto verdict, RunNow());
-  return ToJson(verdict);
 }
 
 }  // namespace boxoffice::audit

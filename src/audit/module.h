@@ -1,8 +1,9 @@
 // The auditor as a part of a process: audits again and again in the background, and on demand.
 #pragma once
 
-#include <atomic>
+#include <chrono>
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -61,24 +62,27 @@ class AuditModule final : public module::Module {
 
   // The verdict of the last audit that came to one; nullopt: there is none yet.
   [[nodiscard]] std::optional<Verdict> Last() const;
-  // An audit that begins after this was called; blocks until it ends, and while another runs before it (at
-  // full speed then). Whoever waits for the same other one shares the next. Errors: as Auditor::Run;
-  // not_running.
-  [[nodiscard]] Result<Verdict> RunNow();
-  // Calls of RunNow that have not returned.
-  [[nodiscard]] int waiting() const;
-
   // The same as JSON, for the gateway: "" if there is none yet.
   [[nodiscard]] std::string LastJson() const;
-  [[nodiscard]] Result<std::string> RunNowJson();
+
+  // Called once, on the thread that audits, which must not be kept; on the caller's where nothing audits.
+  using Told = std::function<void(const Result<Verdict>&)>;
+  // Asks for an audit that begins after this was called, and returns at once. While another runs before it,
+  // that goes on at full speed, too; whoever asks meanwhile shares the next. Errors: as Auditor::Run;
+  // not_running. How many may wait is for those to limit who ask: the gateway has so many connections.
+  void RunNow(Told told);
+  // The same, and blocks until it ends.
+  [[nodiscard]] Result<Verdict> RunNow();
+  // Who has asked by RunNow and was not told yet.
+  [[nodiscard]] int waiting() const;
 
  private:
-  // An audit that has not begun, or its verdict for all that wait for it.
-  using Next = std::optional<Result<Verdict>>;
-
-  void Loop();
-  Result<Verdict> RunOne(bool is_waited_for);
-  Result<Verdict> Audit(Auditor* auditor);  // null: it does not run
+  void Loop();  // runs one audit after another; nothing else runs any
+  // Who asks for the audit that is to begin; nobody: it is time for one. nullopt: stopping.
+  std::optional<std::vector<Told>> AwaitNext(milliseconds pause);
+  void Tell(const std::vector<Told>& asked, const Result<Verdict>& verdict);
+  Result<Verdict> AuditInBackground();
+  Result<Verdict> Audit();
   obs::Gauge& ViolationsOf(Invariant invariant);
   bool WaitFor(milliseconds how_long);  // false: stopping
   bool Pace();
@@ -95,15 +99,14 @@ class AuditModule final : public module::Module {
   obs::Gauge& start_;
   obs::Gauge& duration_;
 
-  std::chrono::steady_clock::time_point page_began_;  // of whoever set auditing_
+  std::unique_ptr<Auditor> auditor_;                  // null: it does not run
+  std::chrono::steady_clock::time_point page_began_;  // of the audit that runs
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   bool stopping_ = true;
-  std::unique_ptr<Auditor> auditor_;  // null: it does not run; its Run is called by whoever set auditing_
-  bool auditing_ = false;
-  std::shared_ptr<Next> next_;  // null: nobody waits for it
-  int hurried_ = 0;             // callers that wait
+  std::vector<Told> asked_;  // for the next audit
+  int hurried_ = 0;          // who was not told yet, of the audit that runs or the next
   std::optional<Verdict> last_;
   std::thread thread_;
 };

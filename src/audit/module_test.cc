@@ -98,9 +98,23 @@ TEST_F(AuditModuleTest, WhoAsksOnceThatHasBegunGetsTheOneAfterIt) {
   EXPECT_THAT(third.get(), HasSubstr("audit 3"));
 }
 
-TEST_F(AuditModuleTest, StopWaitsForTheAuditThatIsRunning) {
+// Whoever asks for one at the console may ask from the only thread that serves.
+TEST_F(AuditModuleTest, WhoAsksHoldsNoThreadUntilSheIsTold) {
+  std::promise<std::string> told;
+  module_->RunNow([&told](const Result<Verdict>& verdict) { told.set_value(verdict.error().detail); });
+  ASSERT_TRUE(testbed::Eventually([this] { return begun_ == 1; }))
+      << "it has returned, and the audit has begun";
+  EXPECT_EQ(module_->waiting(), 1);
+  let_ = 1;
+  EXPECT_THAT(told.get_future().get(), HasSubstr("audit 1"));
+  EXPECT_EQ(module_->waiting(), 0);
+}
+
+TEST_F(AuditModuleTest, StopWaitsForTheAuditThatIsRunningAndRefusesTheNext) {
   std::future<std::string> asked = Ask();
   ASSERT_TRUE(testbed::Eventually([this] { return begun_ == 1; }));
+  std::future<std::string> next = Ask();
+  ASSERT_TRUE(AwaitWaiting(2));
   std::future<void> stopped = std::async(std::launch::async, [this] { module_->Stop(); });
   testbed::Pause(milliseconds(200));
   EXPECT_EQ(stopped.wait_for(milliseconds(0)), std::future_status::timeout)
@@ -108,6 +122,8 @@ TEST_F(AuditModuleTest, StopWaitsForTheAuditThatIsRunning) {
   let_ = 1;
   stopped.wait();
   EXPECT_EQ(asked.get(), "") << "it asks nobody else";
+  EXPECT_EQ(next.get(), "the auditor does not run");
+  EXPECT_EQ(begun_, 1);
 }
 
 // The gateway serves before the auditor has started, and while it does.

@@ -49,6 +49,9 @@ inline constexpr std::string_view kDefaultUrl = "http://127.0.0.1:8080";
 [[nodiscard]] std::string NewIdempotencyKey();
 
 inline constexpr std::chrono::seconds kRequestLimit{60};
+// For which a command waits for the comparison of a settlement file: a minute more than the gateway may be
+// told to (call.settlement_timeout_ms), so that it is the gateway that gives up, and says so.
+inline constexpr std::chrono::seconds kSettlementLimit{3'660};
 
 // A value; every call opens a connection of its own.
 class ApiClient {

@@ -105,7 +105,8 @@ void PrintReport(const RestOptions& options, const json::value& report) {
              "DETAIL=detail"});
 }
 
-void Reconcile(const RestOptions& options, const PaymentOptions& payment) {
+void Reconcile(RestOptions options, const PaymentOptions& payment) {
+  options.limit = kSettlementLimit;
   std::ifstream file(payment.file, std::ios::binary);
   std::stringstream csv;
   csv << file.rdbuf();
@@ -142,7 +143,8 @@ void AddPaymentCommands(CLI::App& app) {
                  "Those alone that the provider refuses to give back, as a whole or in part");
   CLI::App* reconcile =
       AddRestCommand(*group, "reconcile",
-                     "Compare a provider's settlement file with our payments; exit code 1 if they differ",
+                     "Compare a provider's settlement file with our payments, minutes where there are "
+                     "millions; exit code 1 if they differ",
                      [payment](const RestOptions& options) { Reconcile(options, *payment); });
   reconcile->add_option("FILE", payment->file, "CSV with the columns operation, key, amount and currency")
       ->required();

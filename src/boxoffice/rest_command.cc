@@ -152,7 +152,7 @@ http::ClientResponse Send(const RestOptions& options, std::string_view method, s
   if (!client) ExitCant(client.error());
   std::optional<KeyAtSignal> at_signal;
   if (key) at_signal.emplace(*key);
-  auto response = client->Send(method, path, std::move(body), key, kRequestLimit, content_type);
+  auto response = client->Send(method, path, std::move(body), key, options.limit, content_type);
   if (!response) {
     Error error = response.error();
     if (key && error.code == Code::kUnknown) error.detail += HowToRepeat(*key);

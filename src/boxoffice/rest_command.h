@@ -21,7 +21,8 @@ namespace boxoffice::cli {
 struct RestOptions {
   ApiOptions api;
   bool json = false;
-  bool has_key = false;  // the command takes --key, by which it can be repeated
+  bool has_key = false;                             // the command takes --key, by which it can be repeated
+  std::chrono::milliseconds limit = kRequestLimit;  // for which it waits for an answer
 };
 
 // Adds the subcommand `name` to `group`, with --url, --token, --data, --json and the exit codes. `run` is

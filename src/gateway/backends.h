@@ -40,8 +40,9 @@ using std::chrono::milliseconds;
 // How long the gateway waits for what it asks, and for how many at once.
 struct BackendLimits {
   milliseconds query_timeout{2'000};
-  milliseconds import_timeout{30'000};  // of a seating plan
-  milliseconds command_timeout{2'000};  // queue and wallet
+  milliseconds import_timeout{30'000};       // of a seating plan
+  milliseconds settlement_timeout{600'000};  // of a comparison, which walks over all payments
+  milliseconds command_timeout{2'000};       // queue and wallet
   // A reservation's saga: it answers CONFIRMING before that when the payment's outcome stays unknown.
   milliseconds saga_timeout{10'000};
   size_t max_in_flight = 8'192;  // commands to one replica; past it buyers get 503, new ones sooner

@@ -14,8 +14,8 @@
 #include "gateway/backends.h"
 #include "gateway/concert_pages.h"
 #include "gateway/elsewhere.h"
+#include "gateway/gate.h"
 #include "gateway/rankings.h"
-#include "gateway/rate_limiter.h"
 #include "gateway/seat_maps.h"
 #include "gateway/sessions.h"
 #include "gateway/sign_in.h"
@@ -33,9 +33,9 @@ struct ProcessViews {
   // Of all modules. Thread-safe and quick. Empty: always ready.
   std::function<std::vector<module::Health>()> health;
   // The auditor's last verdict and a new one, as JSON ({"ok","checked","violations"}). Last: quick; "" if
-  // there is none. A new one takes as long as the auditor does.
+  // there is none. A new one takes as long as the auditor does, which calls `told` once, on any thread.
   std::function<std::string()> last_audit;
-  std::function<Result<std::string>()> run_audit;
+  std::function<void(std::function<void(Result<std::string>)> told)> run_audit;
   // Monitoring has an address of its own, so /metrics is not among the routes here.
   bool has_admin_port = false;
 };
@@ -53,7 +53,7 @@ struct Edge {
   Rankings& rankings;
   const Sessions& sessions;
   const WebFiles& web;
-  RateLimiter& leaves;          // as in CallerLimits
+  CallerLimits& limits;
   rpc::WorkerPool& blocking;    // for what waits, as long as it may take; nothing that buyers ask for
   rpc::WorkerPool& monitoring;  // for what is known here and told at once, whatever waits
   std::unordered_set<int64_t> known_shows;

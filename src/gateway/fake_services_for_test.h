@@ -1,6 +1,7 @@
 // Services that answer as a test tells them, behind real gRPC.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string_view>
 #include <utility>
@@ -133,7 +134,9 @@ struct FakeOutbox final : outbox::v1::OutboxService::CallbackService {
 // A bus with dead letters only.
 struct FakeBus final : testbed::FakeBus {
   std::vector<bus::DeadLetter> letters;
+  std::function<void()> before_letters;  // called first, if it is set
   Result<std::vector<bus::DeadLetter>> DeadLetters(size_t limit) override {
+    if (before_letters) before_letters();
     std::vector<bus::DeadLetter> oldest = letters;
     if (oldest.size() > limit) oldest.resize(limit);
     return oldest;

@@ -54,7 +54,16 @@ void AddEdgeKeys(config::Keys& keys, EdgeConfig& config) {
                 "That window");
   keys.Integer(
       "limit.user_leaves", config.user_leaves, 0, kMaxRequests,
-      "Places in queues that one user may give up in that window, to each gateway; past it 429; 0: no limit");
+      "Places in queues and on waitlists that one user may give up in that window, to each gateway; past it "
+      "429; 0: no limit");
+  keys.Integer(
+      "limit.user_reservations", config.user_reservations, 0, kMaxRequests,
+      "Reservations that one user may ask for or confirm in that window, to each gateway; past it 429; 0: no "
+      "limit");
+  keys.Integer(
+      "limit.user_lists", config.user_lists, 0, kMaxRequests,
+      "Pages of one user's own reservations, waitlists and wallet entries, statements, and looks at what "
+      "a cancellation gives back, in that window, to each gateway; past it 429; 0: no limit");
   keys.Integer("limit.address_requests", config.address.requests, 0, kMaxRequests,
                "Requests from one address in a window, to each gateway; past it 429; 0: no limit");
   keys.Duration("limit.address_window_ms", config.address.window, std::chrono::milliseconds(1'000), most,

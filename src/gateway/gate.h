@@ -25,7 +25,10 @@ namespace boxoffice::gateway {
 struct EdgeConfig {
   RateLimit user{12'000, std::chrono::seconds(60)};
   RateLimit address;  // none: behind a proxy all have the proxy's, unless trusted_proxies says otherwise
-  uint32_t user_leaves = 10;     // places that a user gives up in the user's window; 0: no limit
+  // In the user's window, each as in CallerLimits; 0: no limit.
+  uint32_t user_leaves = 10;
+  uint32_t user_reservations = 60;
+  uint32_t user_lists = 120;
   uint32_t user_streams = 32;    // open at a time; 0: no limit
   uint32_t address_streams = 0;  // likewise, and none by default for the same reason
   uint32_t trusted_proxies = 0;  // in front, each of which appends who called it to X-Forwarded-For
@@ -46,19 +49,30 @@ void AddEdgeKeys(config::Keys& keys, EdgeConfig& config);
 // a whole.
 [[nodiscard]] std::string AddressKey(const http::Request& request, uint32_t trusted_proxies);
 
-// What callers have asked of a gateway, on whichever of its threads. Thread-safe.
+// What callers have asked of a gateway, on whichever of its threads. Thread-safe. `salt`: as RateLimiter's.
 struct CallerLimits {
-  explicit CallerLimits(const EdgeConfig& config)
-      : users("user", config.user),
-        addresses("address", config.address),
-        leaves("leave", {config.user_leaves, config.user.window}),
+  CallerLimits(const EdgeConfig& config, uint64_t salt)
+      : users("user", config.user, salt),
+        addresses("address", config.address, salt),
+        leaves("leave", {config.user_leaves, config.user.window}, salt),
+        reservations("reservation", {config.user_reservations, config.user.window}, salt),
+        lists("list", {config.user_lists, config.user.window}, salt),
         user_streams(config.user_streams),
         address_streams(config.address_streams) {}
   RateLimiter users;
   RateLimiter addresses;
-  // Places in queues that users give up. A place that is left stays in the line, so a user who leaves and
-  // joins again and again makes it longer, where one who only joins again has the same place.
+  // Places in queues and on waitlists that users give up. A place that is left stays in the line or the
+  // table, so a user who leaves and joins again and again makes it longer, where one who only joins again has
+  // the same place.
   RateLimiter leaves;
+  // Reservations that users ask for or confirm. One that is refused once its saga has begun, as the session
+  // is bound, the seats are taken or the money is short, has been written down several times, and who is in
+  // may come with ever new keys.
+  RateLimiter reservations;
+  // Whatever looks at much that is a user's own, each page of it: reservations, places on waitlists, a
+  // wallet's entries and statement; and what a cancellation would give back. Few of these keep a service busy
+  // which everybody's purchases need.
+  RateLimiter lists;
   StreamLimiter user_streams;
   StreamLimiter address_streams;
 };

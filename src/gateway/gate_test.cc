@@ -59,12 +59,16 @@ TEST(EdgeKeysTest, EachLimitHasAKeyOfItsOwn) {
   EXPECT_TRUE(keys.Set("limit.user_requests", "3", "test"));
   EXPECT_TRUE(keys.Set("limit.address_requests", "5", "test"));
   EXPECT_TRUE(keys.Set("limit.user_leaves", "4", "test"));
+  EXPECT_TRUE(keys.Set("limit.user_reservations", "6", "test"));
+  EXPECT_TRUE(keys.Set("limit.user_lists", "8", "test"));
   EXPECT_TRUE(keys.Set("limit.user_streams", "7", "test"));
   EXPECT_TRUE(keys.Set("limit.address_streams", "9", "test"));
   EXPECT_TRUE(keys.Set("wallet.self_service", "false", "test"));
   EXPECT_EQ(config.user.requests, 3U);
   EXPECT_EQ(config.address.requests, 5U);
   EXPECT_EQ(config.user_leaves, 4U);
+  EXPECT_EQ(config.user_reservations, 6U);
+  EXPECT_EQ(config.user_lists, 8U);
   EXPECT_EQ(config.user_streams, 7U);
   EXPECT_EQ(config.address_streams, 9U);
   EXPECT_FALSE(config.self_service);
@@ -171,6 +175,11 @@ class LeavesTest : public GateTest {
       session.set_expires_at_ms(1'800'000'300'000);
       return Result<queue::v1::Outcome>(outcome);
     };
+    services_.reservation.LeaveWaitlist_.answer =
+        [this](const auto&) -> Result<reservation::v1::WaitlistEntry> {
+      ++left_;
+      return Fail(Code::kNotFound, "not_on_waitlist");
+    };
   }
   http::ClientResponse Ask(std::string_view method, std::string_view path, const std::string& user = "ada") {
     Options options;
@@ -178,7 +187,7 @@ class LeavesTest : public GateTest {
     options.queue_token = QueueToken(user);
     return Call(method, path, {}, options);
   }
-  std::atomic<int> left_ = 0;  // as the queue service has heard
+  std::atomic<int> left_ = 0;  // as the services have heard
 };
 
 // Whoever leaves and joins, again and again, would make the line longer for ever.
@@ -192,6 +201,131 @@ TEST_F(LeavesTest, AUserWhoLeavesAgainAndAgainIsToldWhenToComeBackAndMayJoinAndA
   for (int i = 0; i < 40; ++i) EXPECT_EQ(Ask("POST", "/v1/shows/1/queue").status, 200) << "a reload";
   EXPECT_EQ(Ask("GET", "/v1/queue").status, 200);
   EXPECT_EQ(Ask("DELETE", "/v1/queue", "bob").status, 204) << "others have their own";
+}
+
+// Each place that was left is a row for ever, which every look at this user's places walks over.
+TEST_F(LeavesTest, PlacesOnWaitlistsThatAreGivenUpCountWithThoseInQueues) {
+  EXPECT_EQ(Ask("DELETE", "/v1/shows/1/waitlist").status, 404);
+  EXPECT_EQ(Ask("DELETE", "/v1/queue").status, 204);
+  EXPECT_EQ(Ask("DELETE", "/v1/shows/1/waitlist").status, 429);
+  EXPECT_EQ(left_, 2) << "the reservation service does not hear of it";
+  EXPECT_EQ(Ask("DELETE", "/v1/shows/1/waitlist", "bob").status, 404) << "others have their own";
+}
+
+class ReservationsLimitTest : public GateTest {
+ protected:
+  ReservationsLimitTest() {
+    edge_.user_reservations = 2;
+    edge_.user.window = std::chrono::seconds(3'600);
+    AnswerReservations(reservation::v1::HELD);
+  }
+  http::ClientResponse Post(std::string_view path, std::string_view body, const std::string& user = "ada") {
+    Options options;
+    options.user = user;
+    options.key = fmt::format("k{}", ++asked_);
+    options.queue_token = QueueToken(user);
+    return Call("POST", path, body, options);
+  }
+  http::ClientResponse Reserve(const std::string& user = "ada") {
+    return Post("/v1/reservations", R"({"show_id":"1","seats":[7]})", user);
+  }
+  http::ClientResponse Confirm(const std::string& user = "ada") {
+    return Post(path_ + "/confirm", "{}", user);
+  }
+  // What goes on with a reservation is not counted.
+  void ExpectCancelsAndLooks() {
+    services_.reservation.GetReservation_.answer = [](const auto&) {
+      return Result<reservation::v1::Reservation>(AReservation(reservation::v1::HELD));
+    };
+    EXPECT_EQ(Post(path_ + "/cancel", "{}").status, 200);
+    EXPECT_EQ(Call("GET", path_).status, 200);
+  }
+  size_t Heard() {
+    const std::scoped_lock lock(mutex_);
+    return commands_.size();
+  }
+  const std::string path_ = fmt::format("/v1/reservations/{}", kReservation);
+  int asked_ = 0;
+};
+
+// What is refused once its saga has begun has been written down, and keys are free.
+TEST_F(ReservationsLimitTest, AUserWhoReservesWithEverNewKeysIsToldWhenToComeBackAndGoesOnWithWhatThereIs) {
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(Reserve().status, 201);
+  const http::ClientResponse refused = Reserve();
+  EXPECT_EQ(refused.status, 429);
+  EXPECT_EQ(CodeOf(refused), "rate_limited");
+  EXPECT_THAT(Header(refused, "Retry-After"), testing::MatchesRegex("1800|17[0-9][0-9]"));
+  EXPECT_EQ(Heard(), 2U) << "the reservation service does not hear of it";
+  ExpectCancelsAndLooks();
+  EXPECT_EQ(Reserve("bob").status, 201) << "others have their own";
+}
+
+// A confirmation that is refused leaves the seats held and more behind than a reservation does.
+TEST_F(ReservationsLimitTest, AConfirmationCountsLikeAReservation) {
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(Confirm().status, 200);
+  EXPECT_EQ(Confirm().status, 429);
+  EXPECT_EQ(Reserve().status, 429);
+  EXPECT_EQ(Heard(), 2U) << "the reservation service does not hear of it";
+  ExpectCancelsAndLooks();
+  EXPECT_EQ(Confirm("bob").status, 200) << "others have their own";
+}
+
+class ListsLimitTest : public GateTest {
+ protected:
+  template <typename Response>
+  auto Counted() {
+    return [this](const auto&) {
+      ++asked_;
+      return Result<Response>(Response());
+    };
+  }
+  ListsLimitTest() {
+    edge_.user_lists = 1;
+    edge_.user.window = std::chrono::seconds(3'600);
+    services_.reservation.ListReservations_.answer = Counted<reservation::v1::ListReservationsResponse>();
+    services_.reservation.ListWaitlist_.answer = Counted<reservation::v1::ListWaitlistResponse>();
+    services_.reservation.QuoteCancellation_.answer = [this](const auto&) {
+      ++asked_;
+      reservation::v1::CancellationQuote quote;
+      quote.mutable_refusal()->set_code("cancel_deadline_passed");
+      return Result<reservation::v1::CancellationQuote>(quote);
+    };
+    services_.wallet.ListEntries_.answer = Counted<wallet::v1::ListEntriesResponse>();
+    services_.wallet.GetStatement_.answer = [this](const auto&) {
+      ++asked_;
+      wallet::v1::Statement statement;
+      statement.set_currency("KRW");
+      return Result<wallet::v1::Statement>(statement);
+    };
+  }
+  int StatusOf(std::string_view path, const std::string& user) {
+    Options options;
+    options.user = user;
+    return Call("GET", path, {}, options).status;
+  }
+  std::atomic<size_t> asked_ = 0;
+};
+
+// What looks at much is answered by one thread of a service, which also tells everybody's single
+// reservations.
+TEST_F(ListsLimitTest, AUserWhoListsAgainAndAgainIsToldWhenToComeBackAndGoesOnBuying) {
+  const std::string own = fmt::format("/v1/reservations/{}", kReservation);
+  const std::vector<std::string> lists{"/v1/reservations", "/v1/waitlist", own + "/cancellation",
+                                       "/v1/wallet/entries", "/v1/wallet/statement?currency=KRW"};
+  for (size_t i = 0; i < lists.size(); ++i) {
+    const std::string user = fmt::format("user{}", i);
+    EXPECT_NE(StatusOf(lists[i], user), 429) << lists[i];
+    for (const std::string& list : lists) EXPECT_EQ(StatusOf(list, user), 429) << list;
+  }
+  EXPECT_EQ(asked_, lists.size()) << "no service hears of what is too much";
+  EXPECT_EQ(Call("GET", "/v1/reservations").status, 200);
+  EXPECT_EQ(CodeOf(Call("GET", "/v1/reservations")), "rate_limited");
+  AnswerReservations(reservation::v1::CONFIRMED);
+  EXPECT_EQ(Reserve(R"({"show_id":"1","seats":[7],"pay":true})").status, 201);
+  EXPECT_EQ(Call("GET", "/v1/wallet").status, 200);
+  EXPECT_EQ(CallAsOperator("GET", "/v1/admin/reservations").status, 200);
+  EXPECT_EQ(CallAsOperator("GET", "/v1/admin/reservations").status, 200)
+      << "operators list others', uncounted";
 }
 
 TEST_F(GateTest, ARequestsIdIsTakenIfItIsWellFormedAndIsInProblems) {

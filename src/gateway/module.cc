@@ -8,6 +8,7 @@
 #include <boost/asio/io_context.hpp>
 
 #include "base/check.h"
+#include "base/random.h"
 #include "base/scheduling.h"
 #include "gateway/access_metrics.h"
 #include "gateway/jwks_client.h"
@@ -98,7 +99,7 @@ struct GatewayModule::Running {
         verifier(std::move(token_verifier)),
         sessions(std::move(signing_in)),
         web(std::move(web_files)),
-        caller_limits(config.edge),
+        caller_limits(config.edge, SystemSeed()),
         loops(
             MakeLoops(config.threads != 0 ? config.threads : ThreadsOn(std::thread::hardware_concurrency()))),
         peers(loops.front().get_executor(), runtime.channels, runtime.metrics, config.limits) {
@@ -122,7 +123,7 @@ struct GatewayModule::Running {
                                 rankings,
                                 sessions,
                                 web,
-                                caller_limits.leaves,
+                                caller_limits,
                                 blocking,
                                 monitoring,
                                 {},

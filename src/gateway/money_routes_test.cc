@@ -1,6 +1,13 @@
 // Wallets and payments as operators see them, and webhooks, against services that a test plays.
+#include <functional>
+#include <future>
+#include <memory>
+#include <mutex>
+#include <vector>
+
 #include "gateway/gateway_for_test.h"
 #include "gateway/pages.h"
+#include "testing/wait.h"
 
 namespace boxoffice::gateway {
 namespace {
@@ -379,6 +386,47 @@ TEST_F(MoneyRoutesTest, AnOperatorSettlesWhatTheProviderRefusedOutsideOfIt) {
   for (const char* odd : {"0", "x", "4294967298"}) {
     EXPECT_EQ(CallAsOperator("POST", path(odd), body).status, 404) << odd;
   }
+}
+
+class SettlementTimeTest : public GatewayTest {
+ protected:
+  void Configure(GatewayConfig& config) override {
+    config.limits.import_timeout = std::chrono::milliseconds(100);
+  }
+};
+
+// An import that begins after it is given up before either is answered.
+TEST_F(SettlementTimeTest, ASettlementMayTakeLongerThanAnImport) {
+  struct Held {
+    std::mutex mutex;
+    bool over = false;
+    std::vector<std::function<void()>> answers;
+  };
+  const auto held = std::make_shared<Held>();
+  const auto hold = [held](std::function<void()> answer) {
+    const std::scoped_lock lock(held->mutex);
+    if (held->over) return answer();
+    held->answers.push_back(std::move(answer));
+  };
+  services_.payment.ReconcileSettlement_.answer = [](const auto&) {
+    return Result<payment::v1::SettlementReport>(payment::v1::SettlementReport());
+  };
+  services_.payment.ReconcileSettlement_.later = services_.seat.CreateShow_.later = hold;
+  auto report = std::async(std::launch::async, [this] {
+    return CallAsOperator("POST", "/v1/admin/settlements?provider=http", "operation,key,amount,currency\n");
+  });
+  EXPECT_TRUE(testbed::Eventually([this] { return services_.payment.ReconcileSettlement_.calls == 1; }));
+  const http::ClientResponse import =
+      CallAsOperator("POST", "/v1/admin/shows",
+                     R"({"concert_id":"7","starts_at":"2026-12-24T20:00:00Z","currency":"KRW",)"
+                     R"("prices":{"R":110000},"seating_csv":"section,row\n"})");
+  EXPECT_EQ(CodeOf(import), "timeout");
+  {
+    const std::scoped_lock lock(held->mutex);
+    held->over = true;
+    for (const auto& answer : held->answers) answer();
+  }
+  EXPECT_EQ(report.get().status, 200);
 }
 
 }  // namespace

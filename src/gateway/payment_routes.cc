@@ -219,8 +219,8 @@ asio::awaitable<Response> Reconcile(Edge& edge, Request& request) {
     edge.backends.payment->async()->ReconcileSettlement(arguments...);
   };
   const Result<payment::v1::SettlementReport> report =
-      co_await edge.backends.AskWithin<payment::v1::SettlementReport>(edge.backends.limits().import_timeout,
-                                                                      query, request.traceparent(), start);
+      co_await edge.backends.AskWithin<payment::v1::SettlementReport>(
+          edge.backends.limits().settlement_timeout, query, request.traceparent(), start);
   if (!report) co_return ServiceFailure(report.error());
   co_return ObjectResponse([&](http::JsonWriter& writer) { WriteReport(writer, *report); });
 }

@@ -46,6 +46,9 @@ void AddKeys(config::Keys& keys, Settings& settings) {
   };
   limit("call.query_timeout_ms", limits.query_timeout, "For a query to a service");
   limit("call.import_timeout_ms", limits.import_timeout, "For the import of a seating plan");
+  keys.Duration("call.settlement_timeout_ms", limits.settlement_timeout, milliseconds(10),
+                milliseconds(3'600'000),
+                "For the comparison of a settlement file, which walks over all payments");
   limit("call.command_timeout_ms", limits.command_timeout, "For a command to queue or wallet");
   limit("call.saga_timeout_ms", limits.saga_timeout, "For a command to reservation");
   keys.Integer(
@@ -231,7 +234,11 @@ GatewayModule& AddGateway(module::Graph& graph, const module::Runtime& runtime, 
   auto auditor = std::make_unique<audit::AuditModule>(runtime, std::move(audit_config));
   config.views.health = runtime.health;
   config.views.last_audit = [auditor = auditor.get()] { return auditor->LastJson(); };
-  config.views.run_audit = [auditor = auditor.get()] { return auditor->RunNowJson(); };
+  config.views.run_audit = [auditor = auditor.get()](std::function<void(Result<std::string>)> told) {
+    auditor->RunNow([told = std::move(told)](const Result<audit::Verdict>& verdict) {
+      told(verdict ? Result<std::string>(audit::ToJson(*verdict)) : std::unexpected(verdict.error()));
+    });
+  };
   auto gateway = std::make_unique<GatewayModule>(runtime, std::move(config));
   GatewayModule& added = *gateway;
   graph.Add(std::move(gateway));

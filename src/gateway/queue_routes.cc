@@ -8,7 +8,6 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "gateway/edge.h"
-#include "gateway/gate.h"
 #include "gateway/pages.h"
 #include "gateway/reconnect.h"
 #include "gateway/refusals.h"
@@ -34,11 +33,9 @@ Response SessionResponse(const Edge& edge, int64_t show_id, const queue::v1::Ses
   return ObjectResponse([&](http::JsonWriter& writer) { Write(writer, edge, show_id, session); });
 }
 
-// A refused session as a problem. What has ended for good is said as the state that clients know.
+// A refused session as a problem.
 Response RefusedSession(const std::string& refusal) {
-  return RefusalResponse(refusal, {}, [&](http::JsonWriter& writer) {
-    if (refusal == "token_expired" || refusal == "token_unknown") writer.Field("queue_state", "EXPIRED");
-  });
+  return RefusalResponse(refusal, {}, [&](http::JsonWriter& writer) { WriteEndedPlace(writer, refusal); });
 }
 
 // Somebody's place in the line of a show.
@@ -106,8 +103,6 @@ asio::awaitable<Response> Leave(Edge& edge, Request& request, const auth::Princi
   const std::string_view token = QueueToken(request);
   const Result<queue::v1::TokenClaims> claims = ReadQueueToken(edge.queue_keys, token);
   if (!claims) co_return FailureResponse(claims.error());
-  const RateVerdict verdict = edge.leaves.Take(caller.user, std::chrono::steady_clock::now());
-  if (!verdict.allowed) co_return Gate::TooMany({.user = verdict});
   queue::v1::Command command;
   command.mutable_leave()->set_token(std::string(token));
   command.mutable_leave()->set_user_id(caller.user);
@@ -197,9 +192,10 @@ void AddQueueRoutes(Routes& routes, Edge& edge) {
   routes.Buyer(Method::kGet, "/v1/queue", [&edge](Request& request, const auth::Principal& caller) {
     return Get(edge, request, caller);
   });
-  routes.Buyer(Method::kDelete, "/v1/queue", [&edge](Request& request, const auth::Principal& caller) {
-    return Leave(edge, request, caller);
-  });
+  routes.Buyer(Method::kDelete, "/v1/queue",
+               Limited(edge.limits.leaves, [&edge](Request& request, const auth::Principal& caller) {
+                 return Leave(edge, request, caller);
+               }));
   routes.Buyer(Method::kGet, "/v1/queue/events",
                [&edge, verifiers = routes.verifiers()](Request& request, const auth::Principal& caller) {
                  return Follow(edge, verifiers, request, caller);

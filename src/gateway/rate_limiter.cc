@@ -20,13 +20,19 @@ uint32_t CeilSeconds(int64_t us) { return static_cast<uint32_t>((us + kSecondUs 
 
 }  // namespace
 
-RateLimiter::RateLimiter(std::string name, RateLimit limit, size_t keys)
+RateLimiter::RateLimiter(std::string name, RateLimit limit, uint64_t salt, size_t keys)
     : name_(std::move(name)),
       limit_(limit),
       window_us_(std::chrono::microseconds(limit.window).count()),
       interval_us_(limit.requests == 0 ? 1 : std::max<int64_t>(window_us_ / limit.requests, 1)),
-      policy_(fmt::format(R"("{}";q={};w={})", name_, limit.requests, limit.window.count())) {
+      policy_(fmt::format(R"("{}";q={};w={})", name_, limit.requests, limit.window.count())),
+      salt_(fmt::format("{:016x}", salt)) {
   if (on()) places_.resize(std::bit_ceil(std::max(keys, kWays)));
+}
+
+// The salt goes first: keys whose hashes are equal without it would stay equal with one behind them.
+uint64_t RateLimiter::HashOf(std::string_view key) const {
+  return std::hash<std::string>()(salt_ + std::string(key));
 }
 
 // The hash's lower bits choose the bucket, so a table of any size uses those that differ.
@@ -48,7 +54,7 @@ RateLimiter::Place& RateLimiter::FindLocked(uint64_t key, int64_t now_us) {
 RateVerdict RateLimiter::Take(std::string_view key, Time now) {
   if (!on()) return {};
   const int64_t now_us = ToUs(now);
-  const uint64_t hash = std::hash<std::string_view>()(key);
+  const uint64_t hash = HashOf(key);
   const std::scoped_lock lock(mutex_);
   Place& place = FindLocked(hash, now_us);
   const int64_t full_at_us = std::max(place.full_at_us, now_us) + interval_us_;
@@ -64,7 +70,7 @@ RateVerdict RateLimiter::Take(std::string_view key, Time now) {
 
 void RateLimiter::GiveBack(std::string_view key) {
   if (!on()) return;
-  const uint64_t hash = std::hash<std::string_view>()(key);
+  const uint64_t hash = HashOf(key);
   const std::scoped_lock lock(mutex_);
   const std::span<Place> ways = WaysOf(hash);
   const auto place = std::ranges::find(ways, hash, &Place::key);

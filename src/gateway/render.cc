@@ -369,13 +369,21 @@ void WriteRefusalMembers(JsonWriter& writer, const reservation::v1::Refusal& ref
     writer.Field("balance", refusal.balance()).Field("needed", refusal.needed());
   }
   if (!refusal.provider_code().empty()) writer.Field("provider_code", refusal.provider_code());
-  if (!refusal.queue_state().empty()) writer.Field("queue_state", refusal.queue_state());
+  if (!refusal.queue_state().empty()) {
+    writer.Field("queue_state", refusal.queue_state());
+  } else {
+    WriteEndedPlace(writer, refusal.code());
+  }
   if (refusal.code() == "seat_limit") {
     writer.Field("seat_limit", refusal.seat_limit()).Field("seats_owned", refusal.seats_owned());
   }
 }
 
 }  // namespace
+
+void WriteEndedPlace(JsonWriter& writer, std::string_view refusal) {
+  if (refusal == "token_expired" || refusal == "token_unknown") writer.Field("queue_state", "EXPIRED");
+}
 
 http::Response RefusalResponse(const reservation::v1::Refusal& refusal, const http::ProblemMembers& members) {
   return RefusalResponse(refusal.code(), refusal.detail(), [&](JsonWriter& writer) {

@@ -59,6 +59,10 @@ struct OutboxRow {
 };
 void WriteOutbox(http::JsonWriter& writer, const OutboxRow& row);
 
+// Of a problem whose refusal says that a place in the queue has ended for good: that as the state that
+// clients know.
+void WriteEndedPlace(http::JsonWriter& writer, std::string_view refusal);
+
 // The answer to a refusal, with the members that its code calls for (conflicts, alternative, balance, needed,
 // provider_code, queue_state, seat_limit, seats_owned), and further ones.
 [[nodiscard]] http::Response RefusalResponse(const reservation::v1::Refusal& refusal,

@@ -276,25 +276,29 @@ asio::awaitable<Response> List(Edge& edge, Request& request, const auth::Princip
 
 void AddReservationRoutes(Routes& routes, Edge& edge) {
   using http::Method;
-  routes.Buyer(Method::kPost, "/v1/reservations", [&edge](Request& request, const auth::Principal& caller) {
-    return Create(edge, request, caller);
-  });
-  routes.Buyer(Method::kGet, "/v1/reservations", [&edge](Request& request, const auth::Principal& caller) {
-    return List(edge, request, caller);
-  });
+  CallerLimits& limits = edge.limits;
+  routes.Buyer(Method::kPost, "/v1/reservations",
+               Limited(limits.reservations, [&edge](Request& request, const auth::Principal& caller) {
+                 return Create(edge, request, caller);
+               }));
+  routes.Buyer(Method::kGet, "/v1/reservations",
+               Limited(limits.lists, [&edge](Request& request, const auth::Principal& caller) {
+                 return List(edge, request, caller);
+               }));
   routes.Buyer(
       Method::kGet, "/v1/reservations/{reservation}",
       [&edge](Request& request, const auth::Principal& caller) { return GetOne(edge, request, caller); });
-  routes.Buyer(
-      Method::kPost, "/v1/reservations/{reservation}/confirm",
-      [&edge](Request& request, const auth::Principal& caller) { return Confirm(edge, request, caller); });
+  routes.Buyer(Method::kPost, "/v1/reservations/{reservation}/confirm",
+               Limited(limits.reservations, [&edge](Request& request, const auth::Principal& caller) {
+                 return Confirm(edge, request, caller);
+               }));
   routes.Buyer(
       Method::kPost, "/v1/reservations/{reservation}/cancel",
       [&edge](Request& request, const auth::Principal& caller) { return Cancel(edge, request, caller); });
   routes.Buyer(Method::kGet, "/v1/reservations/{reservation}/cancellation",
-               [&edge](Request& request, const auth::Principal& caller) {
+               Limited(limits.lists, [&edge](Request& request, const auth::Principal& caller) {
                  return QuoteCancellation(edge, request, caller);
-               });
+               }));
 }
 
 }  // namespace boxoffice::gateway

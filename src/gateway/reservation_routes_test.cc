@@ -405,11 +405,14 @@ TEST_F(QueueRefusalTest, WhoWaitsOrIsOutBeginsNoSaga) {
     EXPECT_EQ(Json(answer).at("queue_state").as_string(), queue::v1::SessionState_Name(state));
     EXPECT_TRUE(LastCommand().reserve().has_queue_refusal()) << "by which nothing is begun";
   }
-  Say(queue::v1::SESSION_STATE_UNSPECIFIED, "token_expired");
-  const http::ClientResponse answer = ReserveWith(QueueToken());
-  EXPECT_EQ(answer.status, 409) << "as by a token of two days ago";
-  EXPECT_EQ(CodeOf(answer), "queue_token_expired");
-  EXPECT_TRUE(LastCommand().reserve().has_queue_refusal());
+  for (const std::string refusal : {"token_expired", "token_unknown"}) {
+    Say(queue::v1::SESSION_STATE_UNSPECIFIED, refusal);
+    const http::ClientResponse answer = ReserveWith(QueueToken());
+    EXPECT_EQ(answer.status, 409) << "as by a token of two days ago";
+    EXPECT_EQ(CodeOf(answer), "queue_" + refusal);
+    EXPECT_EQ(Json(answer).at("queue_state").as_string(), "EXPIRED");
+    EXPECT_TRUE(LastCommand().reserve().has_queue_refusal());
+  }
 }
 
 TEST_F(QueueRefusalTest, UnderAKeyThatWasUsedBeforeTheAnswerIsWhatCameOfThat) {

@@ -1,5 +1,6 @@
 #include "gateway/routes.h"
 
+#include <chrono>
 #include <expected>
 
 #include <fmt/format.h>
@@ -90,6 +91,16 @@ Result<auth::Principal> Authenticate(const Routes::Verifiers& verifiers, const h
   Error error = std::move(principal).error();
   if (error.reason.starts_with(kToken)) error.reason = "jwt_" + error.reason.substr(kToken.size());
   return std::unexpected(std::move(error));
+}
+
+Routes::Handler Limited(RateLimiter& limiter, Routes::Handler handler) {
+  return [&limiter, handler = std::move(handler)](
+             http::Request& request, const auth::Principal& caller) -> http::asio::awaitable<http::Response> {
+    const RateVerdict verdict = limiter.Take(caller.user, std::chrono::steady_clock::now());
+    if (!verdict.allowed) co_return Gate::TooMany({.user = verdict});
+    http::Response response = co_await handler(request, caller);
+    co_return response;
+  };
 }
 
 void Routes::Public(http::Method method, std::string_view pattern, http::Handler handler) {

@@ -16,6 +16,7 @@ namespace boxoffice::gateway {
 
 struct Edge;
 class Gate;
+class RateLimiter;
 
 // Collects the handlers. Each request under /v1/ counts for its address and, with a JWT, for its user (429).
 // Each answer gets X-Request-Id and the headers that keep browsers from guessing, and is compressed if that
@@ -62,6 +63,10 @@ class Routes {
   http::Router router_;
   std::vector<std::string> names_;
 };
+
+// The handler, for each user as often as `limiter` allows; past it 429 rate_limited. `limiter` must outlive
+// it.
+[[nodiscard]] Routes::Handler Limited(RateLimiter& limiter, Routes::Handler handler);
 
 // Who asks, by the header Authorization or, without one, by the session cookie (sessions.h). Errors:
 // kUnauthenticated jwt_missing (neither), cross_site (a cookie, where another site may have made the

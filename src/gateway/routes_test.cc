@@ -8,21 +8,9 @@
 namespace boxoffice::gateway {
 namespace {
 
-// As the auditor writes it.
-std::string AuditReport(bool clean) {
-  constexpr std::string_view kViolation =
-      R"({"invariant":1,"name":"ledger_balanced","ids":["currency:KRW"],"detail":"the sum of all accounts is 5"})";
-  return fmt::format(
-      R"({{"ok":{},"checked":{{"seats":50}},"invariants":[{{"number":1,"name":"ledger_balanced","violations":{}}}],)"
-      R"("violations":[{}],"unread":[],"at":"2027-01-15T08:00:00.000Z","took_ms":12}})",
-      clean, clean ? 0 : 1, clean ? std::string_view() : kViolation);
-}
-
 class RoutesTest : public GatewayTest {
  protected:
   void Configure(GatewayConfig& config) override {
-    config.views.last_audit = [this] { return audited_ ? AuditReport(true) : std::string(); };
-    config.views.run_audit = []() -> Result<std::string> { return AuditReport(false); };
     config.views.health = [this] { return std::vector<module::Health>{{"seat", sick_ ? "disk full" : ""}}; };
   }
   reservation::v1::Command LastCommand() {
@@ -30,7 +18,6 @@ class RoutesTest : public GatewayTest {
     return commands_.empty() ? reservation::v1::Command() : commands_.back();
   }
   std::atomic<bool> sick_{false};
-  std::atomic<bool> audited_{true};
 };
 
 TEST_F(RoutesTest, OneShotIsCreatedAndConfirmed) {
@@ -452,18 +439,7 @@ TEST_F(RoutesTest, OperatorsSeeTheRelay) {
   EXPECT_EQ(CallAsOperator("POST", "/v1/admin/relay/deliveries/9/replay").status, 200);
 }
 
-TEST_F(RoutesTest, BeforeTheFirstAuditThereIsNothingToSayWhichIsNoFault) {
-  audited_ = false;
-  const http::ClientResponse none = CallAsOperator("GET", "/v1/admin/audit");
-  EXPECT_EQ(none.status, 204);
-  EXPECT_EQ(none.body, "");
-  audited_ = true;
-  EXPECT_EQ(CallAsOperator("GET", "/v1/admin/audit").status, 200);
-}
-
-TEST_F(RoutesTest, OperatorsSeeTheProcess) {
-  EXPECT_EQ(Json(CallAsOperator("GET", "/v1/admin/audit")).at("ok").as_bool(), true);
-  EXPECT_EQ(Json(CallAsOperator("POST", "/v1/admin/audit")).at("ok").as_bool(), false);
+TEST_F(RoutesTest, OperatorsSeeAndReplayDeadLetters) {
   bus::DeadLetter letter;
   letter.id = 4;
   letter.group = "ranking";

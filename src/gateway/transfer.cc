@@ -64,12 +64,17 @@ boost::asio::awaitable<void> Compressor::Compress(const Request& request, Respon
   if (response.content().size() <= kInline) {
     response.body = http::Gzip(response.content());
     response.shared_body.reset();
-  } else {
-    std::shared_ptr<const std::string> body = response.shared_body;
-    if (body == nullptr) body = std::make_shared<const std::string>(std::move(response.body));
-    std::shared_ptr<const std::string> compressed = co_await CompressShared(body);
-    response.shared_body = compressed != nullptr ? compressed : body;
+  } else if (response.shared_body != nullptr) {
+    std::shared_ptr<const std::string> compressed = co_await CompressShared(response.shared_body);
     if (compressed == nullptr) co_return;
+    response.shared_body = std::move(compressed);
+  } else {
+    if (own_ == kOwn) co_return;
+    ++own_;
+    const auto body = std::make_shared<const std::string>(std::move(response.body));
+    const auto work = [body] { return http::Gzip(*body); };
+    response.body = co_await RunElsewhere(computing_, executor_, work);
+    --own_;
   }
   response.headers.Add("Content-Encoding", "gzip");
   // Its ETag is weak, as of all that come here: other bytes are the same content.

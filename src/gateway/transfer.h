@@ -27,9 +27,10 @@ void AddTag(const http::Request& request, http::Response& response);
 
 // Compresses answers for those who take gzip. Runs on one executor; what is long is compressed on
 // `computing`, once for all who ask for the same shared body, and those who come meanwhile get it as it is.
+// Of long bodies that are nobody else's, so many at a time: others wait for that pool, too.
 class Compressor {
  public:
-  // `computing` and `bodies`, which counts what is made there, outlive it.
+  // `computing` and `bodies`, which counts what is made of shared ones, outlive it.
   Compressor(boost::asio::any_io_executor executor, rpc::WorkerPool& computing, SharedBodies& bodies)
       : executor_(std::move(executor)), computing_(computing), bodies_(bodies) {}
 
@@ -38,6 +39,7 @@ class Compressor {
   // What takes longer than some 100 µs is not done on the thread that answers everybody.
   static constexpr size_t kInline = 16 * 1'024;  // bytes
   static constexpr size_t kKept = 32;            // shared bodies
+  static constexpr size_t kOwn = 4;              // other ones at a time; past it they go as they are
 
   // Whether an answer is worth it: most are not, and need not be waited for.
   [[nodiscard]] static bool Suits(const http::Response& response);
@@ -56,6 +58,7 @@ class Compressor {
   rpc::WorkerPool& computing_;
   SharedBodies& bodies_;
   std::vector<Kept> kept_;  // the oldest first
+  size_t own_ = 0;          // long bodies, not shared, that are under way
 };
 
 }  // namespace boxoffice::gateway

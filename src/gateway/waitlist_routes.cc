@@ -138,12 +138,14 @@ void AddWaitlistRoutes(Routes& routes, Edge& edge) {
   routes.Buyer(Method::kGet, kPath, [&edge](Request& request, const auth::Principal& caller) {
     return GetOne(edge, request, caller);
   });
-  routes.Buyer(Method::kDelete, kPath, [&edge](Request& request, const auth::Principal& caller) {
-    return Leave(edge, request, caller);
-  });
-  routes.Buyer(Method::kGet, "/v1/waitlist", [&edge](Request& request, const auth::Principal& caller) {
-    return ListMine(edge, request, caller);
-  });
+  routes.Buyer(Method::kDelete, kPath,
+               Limited(edge.limits.leaves, [&edge](Request& request, const auth::Principal& caller) {
+                 return Leave(edge, request, caller);
+               }));
+  routes.Buyer(Method::kGet, "/v1/waitlist",
+               Limited(edge.limits.lists, [&edge](Request& request, const auth::Principal& caller) {
+                 return ListMine(edge, request, caller);
+               }));
   routes.Operator(Method::kGet, "/v1/admin/shows/{show}/waitlist",
                   [&edge](Request& request, const auth::Principal&) { return ListOfShow(edge, request); });
 }

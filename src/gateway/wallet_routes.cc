@@ -66,13 +66,14 @@ void AddWalletRoutes(Routes& routes, Edge& edge) {
   routes.Buyer(Method::kPost, "/v1/wallet/charges", [&edge](Request& request, const auth::Principal& caller) {
     return Charge(edge, request, caller);
   });
-  routes.Buyer(Method::kGet, "/v1/wallet/entries", [&edge](Request& request, const auth::Principal& caller) {
-    return AnswerEntries(edge, request, caller.user, Audience::kBuyer);
-  });
+  routes.Buyer(Method::kGet, "/v1/wallet/entries",
+               Limited(edge.limits.lists, [&edge](Request& request, const auth::Principal& caller) {
+                 return AnswerEntries(edge, request, caller.user, Audience::kBuyer);
+               }));
   routes.Buyer(Method::kGet, "/v1/wallet/statement",
-               [&edge](Request& request, const auth::Principal& caller) {
+               Limited(edge.limits.lists, [&edge](Request& request, const auth::Principal& caller) {
                  return AnswerStatement(edge, request, caller.user);
-               });
+               }));
 }
 
 }  // namespace boxoffice::gateway

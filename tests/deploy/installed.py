@@ -8,9 +8,9 @@ from sale import Refused, Sale, await_that, fetch
 
 URL = "http://127.0.0.1:8080"  # where boxoffice.service listens unless it is told otherwise
 DATA = "/var/lib/boxoffice"
-# Between two purchases under load, and so much more for each ten that were made: a show of 2,000 seats, of which one buyer may have
-# 1,000, lasts for ten minutes also where a seat takes no time.
-PAUSE_S = 0.02
+# Between two purchases under load, and so much more for each ten that were made: so one buyer asks for no more than a gateway takes
+# of a user (limit.user_reservations: 60 at once, and one a second), also where a seat takes no time.
+PAUSE_S = 0.1
 SERVICES = ["queue", "seat", "reservation", "wallet", "payment", "ranking", "relay", "gateway"]
 
 

@@ -52,7 +52,7 @@ class Sale:
         data = json.dumps(body).encode() if body is not None else None
         status, answer = fetch(method, self.url + path, data, sent)
         if not 200 <= status < 300:
-            if status < 500 and status != 409:
+            if status < 500 and status not in (409, 429):
                 self.key = None  # it is refused for good
             raise Refused(f"{method} {path}: {status} {answer}")
         return status, json.loads(answer) if answer else {}

@@ -93,19 +93,20 @@ struct Answered {
 };
 
 std::shared_ptr<ServerShared> MakeShared(Answered& answered) {
-  auto shared = std::make_shared<ServerShared>();
-  ServingLoop& loop = shared->loops.emplace_back();
+  std::vector<ServingLoop> loops(1);
+  ServingLoop& loop = loops.front();
   loop.router.Add(Method::kPost, "/v1/reservations", Reserve);
   loop.router.Add(Method::kGet, "/v1/shows/{show}/seats", Show);
   loop.router.Add(Method::kPut, "/v1/plan", Upload, {kMaxLongBody});
   loop.router.Add(Method::kGet, "/{file...}", File);
-  shared->options.max_body = kMaxBody;
-  shared->options.max_header = kMaxHead;
   loop.hook = [&answered](const RequestInfo& info, int status, std::chrono::microseconds) {
     answered.methods.push_back(info.method);
     answered.statuses.push_back(status);
   };
-  return shared;
+  ServerOptions options;
+  options.max_body = kMaxBody;
+  options.max_header = kMaxHead;
+  return std::make_shared<ServerShared>(std::move(loops), std::move(options));
 }
 
 std::string Drain(int fd) {

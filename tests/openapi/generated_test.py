@@ -41,7 +41,7 @@ class Generated(unittest.TestCase):
         # The limits are for users who mean it.
         cls.system = subprocess.Popen(
             [PROGRAM, "up", "--port", "0", "--data", cls.data, "--log-level", "error", "--limit-user-requests", "0",
-             "--limit-user-leaves", "0"],
+             "--limit-user-leaves", "0", "--limit-user-reservations", "0", "--limit-user-lists", "0"],
             stdout=subprocess.PIPE, text=True)  # fmt: skip
         cls.addClassCleanup(cls.stop)
         first = cls.system.stdout.readline().split()

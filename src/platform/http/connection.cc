@@ -6,7 +6,6 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
-#include <boost/asio/post.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
@@ -59,22 +58,6 @@ void Connection::Enter(Phase phase, milliseconds limit, SteadyTime now) {
 void Connection::Close() {
   beast::error_code ignored;
   socket_.close(ignored);
-}
-
-void Connection::PostTimeout() {
-  asio::post(socket_.get_executor(), [self = shared_from_this()] { self->OnTimeout(); });
-}
-
-void Connection::PostDrain() {
-  asio::post(socket_.get_executor(), [self = shared_from_this()] { self->OnDrain(); });
-}
-
-void Connection::PostStop() {
-  asio::post(socket_.get_executor(), [self = shared_from_this()] {
-    self->stopped_ = true;
-    self->EndStream();
-    self->Close();
-  });
 }
 
 void Connection::OnTimeout() {
@@ -356,7 +339,11 @@ asio::awaitable<void> Connection::Answer() {
   size_t written = 0;
   const Wrote wrote = TryWrite(head_, body, &written);  // nearly always all: a coroutine less
   bool sent = wrote == Wrote::kAll;
-  if (wrote == Wrote::kPart) sent = co_await WriteOn(head_, body, written);
+  if (wrote == Wrote::kPart) {
+    const UnsentBody held(shared_->unsent, response.body.size(),
+                          [self = shared_from_this()] { self->PostGiveUp(); });
+    sent = co_await WriteOn(head_, body, written);
+  }
   Report(response.status, HasBody(response) ? response.content().size() : 0);
   if (!sent) {
     keep_alive_ = false;

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include <boost/asio/awaitable.hpp>
@@ -22,6 +23,7 @@
 #include "platform/http/request_parser.h"
 #include "platform/http/router.h"
 #include "platform/http/server.h"
+#include "platform/http/unsent_bodies.h"
 
 namespace boxoffice::http {
 
@@ -48,9 +50,13 @@ class ConnectionRegistry {
 };
 
 struct ServerShared {
-  std::vector<ServingLoop> loops;  // never changed while it serves
-  ServerOptions options;
+  ServerShared(std::vector<ServingLoop> on, ServerOptions as)
+      : loops(std::move(on)), options(std::move(as)) {}
+
+  const std::vector<ServingLoop> loops;
+  const ServerOptions options;
   ConnectionRegistry registry;
+  UnsentBodies unsent{options.max_unsent};  // those that are not shared
   std::atomic<bool> leaving{false};
   std::atomic<bool> draining{false};
 };
@@ -70,8 +76,10 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   [[nodiscard]] bool expired(SteadyTime now) const {
     return deadline_.load(std::memory_order_relaxed) <= now;
   }
-  // From any thread: the deadline has passed; the server drains; the server stops.
+  // From any thread: the deadline has passed; its answer is given up (of a slow reader: if that is its next
+  // by then, so is that); the server drains; the server stops.
   void PostTimeout();
+  void PostGiveUp();
   void PostDrain();
   void PostStop();
 

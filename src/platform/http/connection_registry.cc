@@ -1,3 +1,6 @@
+// The connections from outside: all of a server's, and what one is told from other threads.
+#include <boost/asio/post.hpp>
+
 #include "platform/http/connection.h"
 
 namespace boxoffice::http {
@@ -32,6 +35,28 @@ std::vector<std::shared_ptr<Connection>> ConnectionRegistry::Expired(SteadyTime 
 bool ConnectionRegistry::WaitEmpty(std::chrono::milliseconds limit) {
   std::unique_lock lock(mutex_);
   return empty_.wait_for(lock, limit, [this] { return connections_.empty(); });
+}
+
+void Connection::PostTimeout() {
+  asio::post(socket_.get_executor(), [self = shared_from_this()] { self->OnTimeout(); });
+}
+
+void Connection::PostGiveUp() {
+  asio::post(socket_.get_executor(), [self = shared_from_this()] {
+    if (self->phase_ == Phase::kWriting) self->Close();
+  });
+}
+
+void Connection::PostDrain() {
+  asio::post(socket_.get_executor(), [self = shared_from_this()] { self->OnDrain(); });
+}
+
+void Connection::PostStop() {
+  asio::post(socket_.get_executor(), [self = shared_from_this()] {
+    self->stopped_ = true;
+    self->EndStream();
+    self->Close();
+  });
 }
 
 }  // namespace boxoffice::http

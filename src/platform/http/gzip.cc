@@ -13,6 +13,7 @@ namespace {
 
 constexpr int kGzipWindow = 15 + 16;  // the largest window, in a gzip file
 constexpr int kMemory = 8;            // zlib's default
+constexpr size_t kUsualRatio = 8;     // of a text to its bytes: more room is made where it is larger
 
 // "0", "0.0", …: not at all.
 bool IsZeroWeight(std::string_view parameters) {
@@ -64,10 +65,14 @@ std::string Gzip(std::string_view text) {
 std::string Gunzip(std::string_view bytes, size_t max) {
   z_stream stream = Reading(bytes);
   if (inflateInit2(&stream, kGzipWindow) != Z_OK) return {};
-  std::string text(max, '\0');
-  stream.next_out = reinterpret_cast<Bytef*>(text.data());
-  stream.avail_out = static_cast<uInt>(text.size());
-  const int ended = inflate(&stream, Z_FINISH);
+  std::string text;
+  int ended = Z_OK;
+  while (ended == Z_OK && text.size() < max) {
+    text.resize(std::min(max, text.empty() ? bytes.size() * kUsualRatio : text.size() * 2));
+    stream.next_out = reinterpret_cast<Bytef*>(text.data()) + stream.total_out;
+    stream.avail_out = static_cast<uInt>(text.size() - stream.total_out);
+    ended = inflate(&stream, Z_NO_FLUSH);
+  }
   text.resize(ended == Z_STREAM_END ? stream.total_out : 0);
   inflateEnd(&stream);
   return text;

@@ -29,6 +29,10 @@ TEST(GzipTest, WhoKeepsWhatIsCompressedKeepsNoMoreThanItsBytes) {
   EXPECT_LT(Gzip(std::string(1 << 20, 'x')).capacity(), 10'000U);
 }
 
+TEST(GzipTest, WhatIsReadTakesNoMoreRoomThanItNeedsHoweverMuchItMayTake) {
+  EXPECT_LT(Gunzip(Gzip("hello"), 16 << 20).capacity(), 10'000U);
+}
+
 TEST(GzipTest, WhatIsNoGzipOrTooLargeIsNothing) {
   EXPECT_EQ(Gunzip("hello", 100), "");
   EXPECT_EQ(Gunzip(Gzip("hello"), 4), "");

@@ -34,8 +34,12 @@ std::chrono::milliseconds SweepInterval(const ServerOptions& options) {
 }  // namespace
 
 struct Server::Core : std::enable_shared_from_this<Server::Core> {
-  explicit Core(asio::io_context& listening)
-      : strand(asio::make_strand(listening)), acceptor(strand), sweep(strand), pause(strand) {}
+  Core(std::vector<ServingLoop> loops, ServerOptions options)
+      : strand(asio::make_strand(*loops.front().io)),
+        acceptor(strand),
+        sweep(strand),
+        pause(strand),
+        shared(std::make_shared<ServerShared>(std::move(loops), std::move(options))) {}
 
   asio::awaitable<void> Accept(std::shared_ptr<Core> self);
   asio::awaitable<void> Sweep(std::shared_ptr<Core> self);
@@ -47,7 +51,7 @@ struct Server::Core : std::enable_shared_from_this<Server::Core> {
   asio::steady_timer sweep;
   asio::steady_timer pause;
   uint16_t port = 0;
-  std::shared_ptr<ServerShared> shared = std::make_shared<ServerShared>();
+  const std::shared_ptr<ServerShared> shared;
   std::atomic<bool> stopped{false};
 };
 
@@ -114,6 +118,7 @@ Server::Server(std::shared_ptr<Core> core) : core_(std::move(core)) {}
 Server::~Server() { Stop(); }
 uint16_t Server::port() const { return core_->port; }
 size_t Server::connections() const { return core_->shared->registry.size(); }
+size_t Server::unsent_bytes() const { return core_->shared->unsent.bytes(); }
 
 Result<std::unique_ptr<Server>> Server::Listen(asio::io_context& io, Router router, ServerOptions options,
                                                AccessHook hook) {
@@ -125,11 +130,11 @@ Result<std::unique_ptr<Server>> Server::Listen(asio::io_context& io, Router rout
 Result<std::unique_ptr<Server>> Server::Listen(std::vector<ServingLoop> loops, ServerOptions options) {
   CHECK(!loops.empty());
   options.single_threaded |= loops.size() > 1;
-  auto core = std::make_shared<Core>(*loops.front().io);
   const std::string where = fmt::format("{}:{}", options.address, options.port);
   boost::system::error_code error;
   const asio::ip::address address = asio::ip::make_address(options.address, error);
   const tcp::endpoint endpoint(address, options.port);
+  auto core = std::make_shared<Core>(std::move(loops), std::move(options));
   if (!error) core->acceptor.open(endpoint.protocol(), error);
   if (!error) core->acceptor.set_option(tcp::acceptor::reuse_address(true), error);
   if (!error) core->acceptor.bind(endpoint, error);
@@ -140,8 +145,6 @@ Result<std::unique_ptr<Server>> Server::Listen(std::vector<ServingLoop> loops, S
   if (error)
     return Fail(Code::kInvalidArgument, "listen_failed", fmt::format("{}: {}", where, error.message()));
   core->port = core->acceptor.local_endpoint(error).port();
-  core->shared->loops = std::move(loops);
-  core->shared->options = std::move(options);
   asio::co_spawn(core->strand, [core] { return core->Accept(core); }, asio::detached);
   asio::co_spawn(core->strand, [core] { return core->Sweep(core); }, asio::detached);
   return std::unique_ptr<Server>(new Server(std::move(core)));

@@ -37,6 +37,9 @@ struct ServerOptions {
   // after as long and 1 s more per slowest_reader bytes.
   std::chrono::milliseconds write_timeout{30'000};
   size_t slowest_reader = 8 * 1024;  // bytes per second, at least 1; less than any phone's connection
+  // Of bodies that are one answer's own (Response::body), of 16 KiB and more, that clients have not taken at
+  // once, all connections together hold so many bytes. Past it whoever has been at it for longest is dropped.
+  size_t max_unsent = 128 * 1024 * 1024;
   std::chrono::milliseconds sse_keep_alive{15'000};
   // Called for each connection that is closed unanswered, on the thread that accepts.
   std::function<void()> dropped;
@@ -97,6 +100,8 @@ class Server {
 
   [[nodiscard]] uint16_t port() const;
   [[nodiscard]] size_t connections() const;
+  // Of the long bodies that clients have not taken yet, as ServerOptions::max_unsent counts them.
+  [[nodiscard]] size_t unsent_bytes() const;
 
   // From now on every answer is the last of its connection (`Connection: close`), so that clients open the
   // next one elsewhere; accepts and serves all the same. A repeat does nothing.
