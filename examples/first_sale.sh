@@ -47,7 +47,7 @@ done
 
 send /v1/wallet/charges '{"amount": 1000000, "currency": "KRW"}' >/dev/null
 body=$(jq -n --arg show "$show" '{show_id: $show, best_available: {count: 2}, pay: true}')
-reservation=$(send /v1/reservations "$body" -H "X-Queue-Token: $(jq -r .token <<<"$place")")
+reservation=$(send /v1/reservations "$body" -H "X-Queue-Token: $(jq -r '.admission // .token' <<<"$place")")
 while [[ $(jq -r .state <<<"$reservation") =~ ^(CONFIRMING|COMPENSATING)$ ]]; do # 202: some service is slow; the money is not decided yet
   sleep 1
   reservation=$(ask "/v1/reservations/$(jq -r .id <<<"$reservation")")

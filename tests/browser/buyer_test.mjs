@@ -206,6 +206,36 @@ test('whoever has left the seats while a place was asked for is not taken to the
   await people.leave(somebody);
 });
 
+test('what is held takes the place of the seats in the history, so that going back from it asks for no new place in line', async () => {
+  const somebody = await people.visit({ user: 'back' });
+  const { page } = somebody;
+  await enter(page, hall.id);
+  const pages = await page.evaluate(() => history.length);
+  await page.getByRole('button', { name: 'Hold the best seats' }).click();
+  await page.locator('.countdown').waitFor();
+  assert.equal(await page.evaluate(() => history.length), pages);
+  await people.leave(somebody);
+});
+
+test('a browser that lacks what is newer than ES2022 signs in, draws the map, and holds seats', async () => {
+  const somebody = await people.visit({});
+  const { page } = somebody;
+  await page.addInitScript(() => {
+    delete URL.canParse;
+    delete CanvasRenderingContext2D.prototype.roundRect;
+    delete AbortSignal.timeout;
+  });
+  const show = await people.showOf('Staged', { stage: { x: 2, y: -3 } });
+  await page.goto(`/waiting/${show}`);
+  await page.getByRole('button', { name: /^jun/ }).click();
+  await page.waitForURL(/\/seats$/);
+  await page.locator('.map canvas[data-view]').waitFor();
+  assert.deepEqual(await page.evaluate(() => [typeof URL.canParse, typeof AbortSignal.timeout, 'roundRect' in CanvasRenderingContext2D.prototype]), ['undefined', 'undefined', false]);
+  await page.getByRole('button', { name: 'Hold the best seats' }).click();
+  await page.locator('.countdown').waitFor();
+  await people.leave(somebody);
+});
+
 test('with more prices than a byte counts, a filter takes out the seats of its own', async () => {
   const t = await wordsOf('en');
   const lines = Array.from({ length: 257 }, (_, i) => `S${i},1,1,P${i}`);

@@ -48,6 +48,33 @@ test('a show that sells out stays the one that is looked at', async () => {
   await leave(chief);
 });
 
+test('past shows are there to choose from only if one wants', async () => {
+  const chief = await atConsole();
+  const { page } = chief;
+  const asked = new Set();
+  let past = '';
+  await page.route('**/v1/concerts?*', async (route) => {
+    asked.add(new URL(route.request().url()).searchParams.get('when'));
+    const response = await route.fetch();
+    const body = await response.json();
+    const shows = body.items.flatMap((concert) => concert.shows);
+    past ||= shows.at(-1).id;
+    for (const show of shows) if (show.id === past) show.state = 'PAST';
+    await route.fulfill({ response, json: body });
+  });
+  await page.goto('/operator');
+  const select = page.getByLabel('Show');
+  await until(async () => (await select.inputValue()) !== '', 'a show');
+  assert.deepEqual([...asked], ['upcoming']);
+  assert.equal(await select.locator(`option[value="${past}"]`).count(), 0);
+  const chosen = await select.inputValue();
+  await page.getByLabel('Past ones, too').check();
+  await select.locator(`option[value="${past}"]`).waitFor({ state: 'attached' });
+  assert.equal(await select.inputValue(), chosen);
+  await page.unrouteAll({ behavior: 'wait' });
+  await leave(chief);
+});
+
 test('of deliveries that are more than a page nobody is told the age of the oldest', async () => {
   const chief = await atConsole();
   const { page } = chief;

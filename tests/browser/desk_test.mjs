@@ -2,7 +2,7 @@
 // Run it by itself with `node desk_test.mjs`.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { areOneWish, gather, hands, isAccessible, loseFirstAnswers, until } from './people.mjs';
+import { areOneWish, gather, hands, inDays, isAccessible, loseFirstAnswers, until } from './people.mjs';
 import { signedIn, startBrowser, startSystem } from './system.mjs';
 
 let system;
@@ -420,5 +420,20 @@ test('seats are kept for a channel, and given to everybody again one by one and 
   await channels.getByText('No seat is kept for the buyers of a channel.').waitFor();
   await until(async () => (await states()) === 'free', 'all of them to be free');
   await page.getByRole('cell', { name: 'the fans are few' }).waitFor();
+  await leave(chief);
+});
+
+test('a sale whose end is taken away ends when the show begins, and none is left without a beginning', async () => {
+  const show = await showOf('Endless', { sale_ends_at: inDays(0.5) });
+  const chief = await atConsole();
+  const { page } = chief;
+  await page.goto(`/operator/shows/${show}`);
+  await page.getByLabel('Sale ends').fill('');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await until(async () => (await page.getByLabel('Sale ends').inputValue()) !== '', 'the form to be anew');
+  const { body } = await operator('GET', `/v1/admin/shows/${show}`);
+  assert.equal(body.sale_ends_at, body.starts_at);
+  await page.getByLabel('Sale begins').fill('');
+  assert.equal(await page.getByLabel('Sale begins').evaluate((input) => input.checkValidity()), false);
   await leave(chief);
 });

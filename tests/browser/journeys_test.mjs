@@ -378,7 +378,7 @@ test('a waiting room whose show could not be read at first still leads to its co
 });
 
 test('a turn that ended unseen says so, and takes no new place by itself', async () => {
-  for (const then of ['EXPIRED', 'ACTIVE']) {
+  for (const then of ['EXPIRED', 'COMPLETED', 'ACTIVE']) {
     const somebody = await visit({ user: `unseen-${then}` });
     const { page } = somebody;
     await page.addInitScript(() => Object.defineProperty(document, 'visibilityState', { configurable: true, get: () => (window.isSeen ? 'visible' : 'hidden') }));
@@ -404,8 +404,10 @@ test('a turn that ended unseen says so, and takes no new place by itself', async
     if (then === 'ACTIVE') {
       await page.waitForURL(/\/seats$/);
     } else {
-      await page.getByText('Your place has ended').waitFor();
+      await page.getByText(then === 'EXPIRED' ? 'Your place has ended' : 'You have bought seats with this place').waitFor();
       await page.getByRole('button', { name: 'Take a new place' }).waitFor();
+      if (then === 'COMPLETED') assert.equal(await page.getByRole('link', { name: 'My tickets' }).getAttribute('href'), '/my/reservations');
+      await isAccessible(page);
       assert.match(page.url(), /\/waiting\//);
       assert.equal(joined, 1);
     }

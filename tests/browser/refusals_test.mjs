@@ -131,62 +131,6 @@ test('whoever waits when the queue is taken away goes to the seats, and holds so
   await leave(somebody);
 });
 
-// The time that an answer may take is noted, and passes when the test says so.
-const holdDeadlines = (page) =>
-  page.addInitScript(() => {
-    const open = [];
-    window.deadlines = [];
-    AbortSignal.timeout = (ms) => {
-      const controller = new AbortController();
-      window.deadlines.push(ms);
-      open.push(controller);
-      return controller.signal;
-    };
-    window.passDeadlines = () => open.splice(0).forEach((one) => one.abort(new DOMException('no answer', 'TimeoutError')));
-  });
-const deadlinesOf = (page) => page.evaluate(() => [...new Set(window.deadlines)]);
-
-test('a poll that nobody answers is asked again', async () => {
-  const show = await showOf('Halfdead', {});
-  await operator('PATCH', `/v1/admin/shows/${show}/queue`, { state: 'PAUSED' });
-  const somebody = await visit({ user: 'halfdead' });
-  const { page } = somebody;
-  await holdDeadlines(page);
-  let asked = 0;
-  await page.route('**/v1/queue', (route) => (++asked > 1 ? route.continue() : undefined));
-  await page.goto(`/waiting/${show}`);
-  await until(() => asked === 1, 'the place to be asked for');
-  await page.evaluate(() => window.passDeadlines());
-  await until(() => asked > 1, 'it to be asked for again');
-  await page.getByText('The connection is lost').waitFor({ state: 'hidden' });
-  await page.getByText('You are next').waitFor();
-  assert.deepEqual(await deadlinesOf(page), [15_000]);
-  await leave(somebody);
-});
-
-test('what a page asks for and nobody answers is asked for again, or can be', async () => {
-  const somebody = await visit({ user: 'unanswered' });
-  const { page } = somebody;
-  await holdDeadlines(page);
-  let asked = 0;
-  const onlyLater = (route) => (++asked > 1 ? route.continue() : undefined);
-  await page.route('**/v1/wallet', onlyLater);
-  await page.goto('/my/wallet');
-  await until(() => asked === 1, 'the wallet to be asked for');
-  await page.evaluate(() => window.passDeadlines());
-  await page.getByText('There is nothing in it yet.').waitFor();
-  assert.deepEqual(await deadlinesOf(page), [45_000]);
-  asked = 0;
-  await page.route(`**/v1/shows/${shows.club.id}/seat-map`, onlyLater);
-  await page.goto(`/shows/${shows.club.id}/seats?view`);
-  await until(() => asked === 1, 'the map to be asked for');
-  await page.evaluate(() => window.passDeadlines());
-  await page.getByRole('alert').getByText('There is no connection.').waitFor();
-  await page.getByRole('button', { name: 'Try again' }).click();
-  await page.locator('.map canvas[data-view]').waitFor();
-  await leave(somebody);
-});
-
 test('near the front, where the place changes every second, a screen reader is not given each', async () => {
   const somebody = await visit({ user: 'listener' });
   const { page } = somebody;
@@ -228,6 +172,36 @@ test('a hold that is refused as the turn is over leads back to the line at once'
   await page.getByRole('heading', { name: 'Your turn is over' }).waitFor();
   assert.equal(await page.getByRole('link', { name: 'Take a place in line' }).first().getAttribute('href'), `/waiting/${shows.hall.id}`);
   await leave(somebody);
+});
+
+test('a place that has bought seats, perhaps on another device, leads to them, and is not said to have been slow', async () => {
+  const isDone = async (page) => {
+    const note = page.getByRole('alert').filter({ hasText: 'You have bought seats with this place' });
+    await note.waitFor();
+    assert.equal(await note.getByRole('link', { name: 'My tickets' }).getAttribute('href'), '/my/reservations');
+    assert.equal(await note.getByRole('link', { name: 'Take a place in line' }).getAttribute('href'), `/waiting/${shows.hall.id}`);
+    assert.equal(await page.getByText('had not chosen').count(), 0);
+    await isAccessible(page);
+  };
+  const [refused, polled] = await Promise.all([visit({ user: 'done1', allowed: [/409.*\/v1\/reservations/] }), visit({ user: 'done2' })]);
+  await enter(refused.page, shows.hall.id);
+  await refuse(refused.page, '**/v1/reservations', refusal(409, 'session_not_active', { queue_state: 'COMPLETED' }));
+  await refused.page.getByRole('button', { name: 'Hold the best seats' }).click();
+  await isDone(refused.page);
+  // Where nothing is pressed, asking now and then tells.
+  await enter(polled.page, shows.hall.id);
+  await polled.page.addInitScript(() => {
+    const every = window.setInterval.bind(window);
+    window.setInterval = (run, ms, ...more) => every(run, ms === 20_000 ? 200 : ms, ...more);
+  });
+  await polled.page.route('**/v1/queue', async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, json: { ...(await response.json()), state: 'COMPLETED', admission: null } });
+  });
+  await polled.page.goto(`/shows/${shows.hall.id}/seats`);
+  await isDone(polled.page);
+  await polled.page.unrouteAll({ behavior: 'wait' });
+  await Promise.all([leave(refused), leave(polled)]);
 });
 
 test('a map that was opened just before the sale begins is bought from once it has begun', async () => {
@@ -491,51 +465,6 @@ test('a page that nobody sees has no stream, and catches up when it is seen', as
   await page.getByRole('button', { name: new RegExp(`^${seat.number}, .*in a basket`) }).waitFor();
   assert.equal(streams.length, 2);
   assert.ok(streams[1]);
-  await leave(somebody);
-});
-
-test('a stream that stays refused is asked for ever less often', async () => {
-  const somebody = await visit({ allowed: [/503.*\/seats\/events/] });
-  const { page } = somebody;
-  let refused = 0;
-  await page.route(`**/v1/shows/${shows.club.id}/seats/events*`, (route) => {
-    ++refused;
-    return route.fulfill({ status: 503 });
-  });
-  // Pauses of a second and more pass at once, and are noted.
-  await page.addInitScript(() => {
-    const later = window.setTimeout.bind(window);
-    window.pauses = [];
-    window.setTimeout = (run, ms, ...more) => {
-      if (ms < 900 || ms > 60_000) return later(run, ms, ...more);
-      window.pauses.push(ms);
-      return later(run, 20, ...more);
-    };
-  });
-  await page.goto(`/shows/${shows.club.id}/seats?view`);
-  // Half of 30 s to half as much again: the longest.
-  await until(() => page.evaluate(() => window.pauses.some((ms) => ms > 15_000)), 'a long pause');
-  assert.ok(refused >= 4, `after ${refused} refusals`);
-  assert.ok(await page.evaluate(() => window.pauses.every((ms) => ms <= 45_000)));
-  await leave(somebody);
-});
-
-test('what was refused for now is read again no sooner than it says, and not by all at once', async () => {
-  const somebody = await visit({ user: 'told', allowed: [/503.*\/v1\/wallet/] });
-  const { page } = somebody;
-  await page.addInitScript(() => { Math.random = () => 0.999; });
-  const asked = [];
-  await page.route('**/v1/wallet', (route) => {
-    asked.push(performance.now());
-    return asked.length > 1 ? route.continue() : route.fulfill({ status: 503, headers: { 'retry-after': '3' }, json: { code: 'unavailable' } });
-  });
-  await page.goto('/my/wallet');
-  await page.getByText('There is nothing in it yet.').waitFor();
-  assert.ok(asked[1] - asked[0] >= 5_900, `after ${asked[1] - asked[0]} ms`); // twice that, by this chance
-  await page.unroute('**/v1/wallet');
-  await page.route('**/v1/wallet', (route) => route.fulfill({ status: 503, headers: { 'retry-after': '60' }, json: { code: 'unavailable' } }));
-  await page.reload();
-  await page.getByRole('alert').waitFor({ timeout: 30_000 }); // rather than a page that waits for minutes
   await leave(somebody);
 });
 

@@ -119,9 +119,10 @@ test('the first sale, with curl', async () => {
 });
 
 // Passes on whatever is asked, but for what `instead` answers for a request about reservations: {status, headers, body}, or null for
-// a connection that breaks. `pass` gives the system's answer. `keys` has the key of each reservation that was asked for.
+// a connection that breaks. `pass` gives the system's answer. `keys` has the key of each reservation that was asked for, `tokens` its
+// queue token, and `admissions` what the queue gave to whoever was let in.
 async function between(instead) {
-  const keys = [];
+  const [keys, tokens, admissions] = [[], [], []];
   const server = createServer(async (request, response) => {
     const parts = [];
     for await (const part of request) parts.push(part);
@@ -131,13 +132,18 @@ async function between(instead) {
       return { status: answer.status, headers: { 'Content-Type': answer.headers.get('content-type') ?? 'text/plain' }, body: await answer.text() };
     };
     const about = request.url.startsWith('/v1/reservations');
-    if (request.method === 'POST' && request.url === '/v1/reservations') keys.push(request.headers['idempotency-key']);
+    if (request.method === 'POST' && request.url === '/v1/reservations') {
+      keys.push(request.headers['idempotency-key']);
+      tokens.push(request.headers['x-queue-token']);
+    }
     const answer = about ? await instead(request.method, pass) : await pass();
+    const admission = /"admission":"([^"]+)"/.exec(answer?.body)?.[1];
+    if (admission) admissions.push(admission);
     if (answer) response.writeHead(answer.status, answer.headers).end(answer.body);
     else response.destroy();
   });
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return { keys, url: `http://127.0.0.1:${server.address().port}`, close: () => new Promise((resolve) => server.close(resolve)) };
+  return { keys, tokens, admissions, url: `http://127.0.0.1:${server.address().port}`, close: () => new Promise((resolve) => server.close(resolve)) };
 }
 
 const refusal = (status, code, more = {}) => ({ status, headers: { 'Content-Type': 'application/problem+json', 'Retry-After': '1' }, body: JSON.stringify({ code, ...more }) });
@@ -153,6 +159,19 @@ async function saleBetween(user, instead) {
     await proxy.close();
   }
 }
+
+test('what is reserved with is the admission, which holds also while the queue can’t be asked', async () => {
+  const programs = [['node', await compiled('first_sale.ts')], ['node', await compiled('two_steps.ts')], [join(root, 'examples/first_sale.sh')]];
+  for (const [i, [command, ...args]] of programs.entries()) {
+    const proxy = await between((method, pass) => pass());
+    try {
+      await runWell(command, args, { TOKEN: await tokenOf(`let-in-${i}`), BOXOFFICE_URL: proxy.url });
+      assert.ok(proxy.tokens.length > 0 && proxy.tokens.every((token) => proxy.admissions.includes(token)), `${command} ${args}`);
+    } finally {
+      await proxy.close();
+    }
+  }
+});
 
 test('a reservation that is shed is asked for again, with curl, and the answer is that of the last try alone', async () => {
   let shed = 0;

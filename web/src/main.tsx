@@ -2,6 +2,7 @@ import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { Problem } from './api/client';
+import { pauseMs } from './api/pause';
 import { App } from './app';
 
 // Without a connection a request fails at once and says so: one that is kept would be sent when nobody means it any more.
@@ -20,8 +21,7 @@ const queries = new QueryClient({
       staleTime: 5_000,
       // What was refused stays refused; what got no answer may get one.
       retry: (tried, thrown) => tried < 3 && (!(thrown instanceof Problem) || mayPass(thrown)),
-      // Not all at once, nor sooner than the server says.
-      retryDelay: (tried, thrown) => Math.max(thrown instanceof Problem ? thrown.retryAfterMs : 0, 1000 * 2 ** tried) * (1 + Math.random()),
+      retryDelay: (tried, thrown) => pauseMs(tried, thrown instanceof Problem ? thrown.retryAfterMs : 0),
     },
   },
 });

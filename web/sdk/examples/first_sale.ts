@@ -13,7 +13,7 @@ async function main() {
   await command((key) => boxoffice.POST('/v1/wallet/charges', { params: { header: { 'Idempotency-Key': key } }, body }));
   const reservation = await command((key) =>
     boxoffice.POST('/v1/reservations', {
-      params: { header: { 'Idempotency-Key': key, 'X-Queue-Token': turn.token } },
+      params: { header: { 'Idempotency-Key': key, 'X-Queue-Token': turn.admission ?? turn.token } },
       body: { show_id: show.id, best_available: { count: 2 }, pay: true },
     }),
   );

@@ -9,7 +9,7 @@ async function main() {
   if (!show) throw new Error('no show is on sale');
 
   const turn = await untilActive(boxoffice, show.id);
-  const header = (key: string) => ({ 'Idempotency-Key': key, 'X-Queue-Token': turn.token });
+  const header = (key: string) => ({ 'Idempotency-Key': key, 'X-Queue-Token': turn.admission ?? turn.token });
   const reserved = await command((key) =>
     boxoffice.POST('/v1/reservations', { params: { header: header(key) }, body: { show_id: show.id, best_available: { count: 2 } } }),
   );

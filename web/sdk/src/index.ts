@@ -155,8 +155,9 @@ export async function untilSettled(boxoffice: Boxoffice, reservation: Schemas['R
 const kLost = ['queue_token_expired', 'queue_token_unknown'];
 
 // Joins a show's queue, or goes on where this user has a place, and asks as often as it is told to until it is this user's turn,
-// also past answers that say "not now". The answer's token is what createReservation takes as X-Queue-Token. Throws a Problem: of
-// code queue_off where the show has no queue, or none any more, and session_over where the place was lost.
+// also past answers that say "not now". What createReservation takes as X-Queue-Token is the answer's `admission`, which holds also while
+// the queue can't be asked, and its `token` where there is none. Throws a Problem: of code queue_off where the show has no queue, or none
+// any more, and session_over where the place was lost.
 export async function untilActive(boxoffice: Boxoffice, show: string, signal?: AbortSignal): Promise<Schemas['QueueSession']> {
   let session = await insist(() => boxoffice.POST('/v1/shows/{show}/queue', { params: { path: { show } }, signal }), comesRight, signal);
   while (session.state === 'WAITING') {

@@ -11,8 +11,12 @@ const kSomebody = ['alice', 'bob', 'mina', 'jun'];
 // tabs and takes a backslash for a slash.
 function nextPath(): string {
   const next = new URLSearchParams(location.search).get('next') ?? '/';
-  if (!URL.canParse(next, location.origin)) return '/';
-  const url = new URL(next, location.origin);
+  let url: URL;
+  try {
+    url = new URL(next, location.origin); // not every browser has URL.canParse
+  } catch {
+    return '/';
+  }
   // "/.//elsewhere" is a path of ours here, and another site where the path alone is read.
   return url.origin === location.origin && !url.pathname.startsWith('//') ? url.pathname + url.search + url.hash : '/';
 }

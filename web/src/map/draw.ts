@@ -203,7 +203,8 @@ export function draw(c: CanvasRenderingContext2D, d: Drawing) {
     c.fillStyle = d.look.ink;
     c.globalAlpha = 0.85;
     c.beginPath();
-    c.roundRect(x - half, y - 11, 2 * half, 22, 6);
+    if (c.roundRect) c.roundRect(x - half, y - 11, 2 * half, 22, 6);
+    else c.rect(x - half, y - 11, 2 * half, 22); // older browsers have no other
     c.fill();
     c.globalAlpha = 1;
     c.fillStyle = d.look.back;

@@ -1,5 +1,6 @@
 import { useCallback, useEffect, useRef, useState } from 'react';
 import type { Schemas } from '../api/client';
+import { pauseMs } from '../api/pause';
 import { fetchSeats } from './fetch';
 import type { SeatModel } from './model';
 
@@ -11,9 +12,6 @@ export interface LiveSeats {
   reload: () => Promise<void>;
 }
 
-// After a map or its stream was refused, twice as long each time: half of it to half as much again, so that not all come at once.
-const kAgainMs = 2_000;
-const kMaxAgainMs = 30_000;
 // All who look at a show hear of new prices in the same moment, and within this time they fetch its map.
 const kSpreadMs = 2_000;
 
@@ -32,7 +30,7 @@ export function useLiveSeats(show: string | undefined, still = false): LiveSeats
     let loads = 0; // only the newest counts
     let loaded: SeatModel | undefined;
     let at = ''; // what was read last: the map, or an event
-    let refusals = 0;
+    let refusals = 0; // of the map or its stream
     const set = (change: Partial<LiveSeats>) => setLive((before) => ({ ...before, ...change, version: before.version + 1 }));
     const stop = () => {
       ++loads;
@@ -68,7 +66,7 @@ export function useLiveSeats(show: string | undefined, still = false): LiveSeats
       clearTimeout(timer);
       timer = setTimeout(() => void load(), ms);
     };
-    const loadLater = () => loadIn(Math.min(kMaxAgainMs, kAgainMs * 2 ** refusals++) * (0.5 + Math.random()));
+    const loadLater = () => loadIn(pauseMs(refusals++));
     const load = (again.current = async () => {
       stop();
       const mine = loads;

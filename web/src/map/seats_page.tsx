@@ -101,12 +101,16 @@ function TurnNote({ turn, show }: { turn: Turn; show: string }) {
   const { t } = useText();
   const left = useSecondsUntil(turn.endsAt);
   if (turn.state === 'active') return <p className="turn">{t.turnEnds(minutes(left))}</p>;
-  if (turn.state !== 'over') return null;
+  if (turn.state !== 'over' && turn.state !== 'done') return null;
+  const isDone = turn.state === 'done';
   return (
     <div className="panel" role="alert">
-      <h2>{t.turnOver}</h2>
-      <p>{t.turnOverHow}</p>
-      <a className="button primary" href={`/waiting/${show}`}>{t.queueAgain}</a>
+      <h2>{isDone ? t.turnDone : t.turnOver}</h2>
+      <p>{isDone ? t.turnDoneHow : t.turnOverHow}</p>
+      <div className="row">
+        {isDone && <Link className="button primary" href="/my/reservations">{t.tickets}</Link>}
+        <a className={isDone ? 'button' : 'button primary'} href={`/waiting/${show}`}>{t.queueAgain}</a>
+      </div>
     </div>
   );
 }
@@ -148,7 +152,8 @@ function useHold(show: Show, turn: Turn) {
           body: { show_id: show.id, ...wish } as never,
         }),
       ),
-    onSuccess: (reservation) => navigate(`/my/reservations/${reservation.id}`),
+    // Going back leads before the seats: once these are paid, the seats' page would take a new place in line.
+    onSuccess: (reservation) => navigate(`/my/reservations/${reservation.id}`, { replace: true }),
     onError: turn.refused,
   });
 }
@@ -219,7 +224,7 @@ function Choosing({ model, version, connected, show, turn, may }: { model: SeatM
       <div className="choosing-side">
         <TurnNote turn={turn} show={show.id} />
         {lost && <Lost problem={lost} show={show} busy={hold.isPending} onTake={take} onOthers={() => { setChosen(mine); hold.reset(); }} />}
-        {!lost && <Refused thrown={hold.error} show={show} />}
+        {!lost && turn.state !== 'done' && <Refused thrown={hold.error} show={show} />}
         {note && <ProblemNote text={note} />}
         {may && <Chosen model={model} show={show} chosen={mine} busy={hold.isPending} asking={asked !== undefined && 'seats' in asked} onHold={() => ask({ seats: [...mine].map((i) => i + 1) })} onRemove={toggle} />}
         {may && <Best model={model} limit={limit} busy={hold.isPending} asking={asked !== undefined && 'best_available' in asked} onFind={ask} />}
@@ -231,7 +236,7 @@ function Choosing({ model, version, connected, show, turn, may }: { model: SeatM
 
 export default function SeatsPage({ show: id }: { show: string }) {
   const { t, time, language } = useText();
-  const { session } = useSession();
+  const { session, ...asked } = useSession();
   const looking = new URLSearchParams(location.search).has('view');
   const show = useQuery({
     queryKey: ['show', id],
@@ -244,7 +249,9 @@ export default function SeatsPage({ show: id }: { show: string }) {
   const isCancelled = show.data?.state === 'CANCELLED';
   // No seat of a cancelled show is free, whatever its map says. Any other show's map is asked for beside the show, not after it.
   const live = useLiveSeats(isCancelled ? undefined : id);
-  const turn = useTurn(id, !looking && onSale && Boolean(session?.user));
+  const wants = !looking && onSale;
+  const turn = useTurn(id, wants && Boolean(session?.user));
+  const isAsking = wants && session?.user !== null && turn.state === 'unknown';
   const isThere = isCancelled || live.model;
   const thrown = show.error ?? live.thrown;
   // What is on the page stays when it can't be read anew.
@@ -258,14 +265,16 @@ export default function SeatsPage({ show: id }: { show: string }) {
       <header>
         <h1>{title}</h1>
         <p className="soft">{time(show.data.starts_at)}</p>
-        {(isCancelled || (!may && (turn.state === 'none' || turn.state === 'signed_out'))) && (
+        {isAsking && <p>{t.turnAsked}</p>}
+        {!isAsking && (isCancelled || turn.state === 'unknown' || turn.state === 'none') && (
           <p>
             {isCancelled ? t.errors['show_cancelled'] : t.viewOnly}{' '}
             {onSale && <a className="button small" href={`/waiting/${id}`}>{t.queueAgain}</a>}
             {concert.data && !onSale && <Link className="button small" href={`/concerts/${concert.data.id}`}>{t.back}</Link>}
           </p>
         )}
-        <ProblemNote thrown={turn.thrown} />
+        {isAsking && <ProblemNote thrown={asked.thrown} retry={asked.retry} />}
+        <ProblemNote thrown={turn.thrown} retry={() => void turn.join()} />
         <ProblemNote thrown={show.error} retry={() => void show.refetch()} />
       </header>
       {!isCancelled && live.model && <Choosing model={live.model} version={live.version} connected={live.connected} show={show.data} turn={turn} may={may} />}

@@ -1,6 +1,7 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useEffect } from 'react';
 import { Link } from 'wouter';
-import { api, fetchVerdict, ok, type Schemas } from '../api/client';
+import { api, fetchVerdict, ok, Problem, serverNow, type Schemas } from '../api/client';
 import { ProblemNote } from '../parts';
 import { useText } from '../text';
 import { useWords } from './words';
@@ -9,6 +10,7 @@ type Report = Schemas['AuditReport'];
 type Violation = Report['violations'][number];
 
 const kShown = 20; // ids of one invariant; the rest is counted
+const kUnanswered = [0, 502, 504]; // nobody's answer, or that of a proxy which waits no longer
 
 // "reservation:0189…", "show:7", "user:mina": where an operator looks next.
 function Id({ id }: { id: string }) {
@@ -66,18 +68,28 @@ export function AuditPage() {
   const w = useWords();
   const queries = useQueryClient();
   const verdict = useQuery({ queryKey: ['audit'], queryFn: fetchVerdict, refetchInterval: 10_000 });
-  const run = useMutation({ mutationFn: () => ok(api.POST('/v1/admin/audit')), onSuccess: (report) => queries.setQueryData(['audit'], report) });
+  // Its variable is when it was asked for.
+  const run = useMutation({ mutationFn: (_asked: number) => ok(api.POST('/v1/admin/audit')), onSuccess: (report) => queries.setQueryData(['audit'], report) });
   const report = verdict.data;
+  // An audit may take longer than an answer is waited for, here or by a proxy. It goes on, and its verdict, or that of one as new, is
+  // read in time; where nothing can be read, nobody knows whether it was ever begun.
+  const goesOn = run.error instanceof Problem && kUnanswered.includes(run.error.status);
+  const over = verdict.isError || (!!report && Date.parse(report.at) >= (run.variables ?? Infinity));
+  const { reset } = run;
+  useEffect(() => {
+    if (goesOn && over) reset();
+  }, [goesOn, over, reset]);
+  const running = run.isPending || goesOn;
   return (
     <>
       <title>{`${w.audit} – Boxoffice`}</title>
       <h1>{w.audit}</h1>
       <div className="row">
-        <button type="button" className="primary" disabled={run.isPending} onClick={() => run.mutate()}>{run.isPending ? w.running : w.runAudit}</button>
+        <button type="button" className="primary" disabled={running} onClick={() => run.mutate(serverNow())}>{running ? w.running : w.runAudit}</button>
         {report && <span className={`state ${report.ok ? 'OPEN' : 'FAILED'}`} role="status">{report.ok ? w.clean : w.dirty(report.violations.length)}</span>}
       </div>
       {report === null && <p>{w.noVerdict}</p>}
-      <ProblemNote thrown={verdict.error ?? run.error} />
+      <ProblemNote thrown={verdict.error ?? (goesOn ? null : run.error)} />
       {report && <Verdict report={report} />}
     </>
   );

@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from 'react';
 import { Link } from 'wouter';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
-import { api, fetchConcerts, fetchShow, fetchVerdict, ok, serverNow, type Schemas } from '../api/client';
+import { api, fetchConcerts, fetchShow, fetchUpcomingConcerts, fetchVerdict, ok, serverNow, type Schemas } from '../api/client';
 import { nameIn, ProblemNote } from '../parts';
 import { useText } from '../text';
 import { fetchCounts, lately, type Counts } from './metrics';
@@ -196,9 +196,11 @@ function OnSale({ show: id }: { show: string }) {
 export function Dashboard() {
   const w = useWords();
   const { t, language } = useText();
-  const concerts = useQuery({ queryKey: ['concerts'], queryFn: fetchConcerts });
+  const [pastToo, setPastToo] = useState(false);
+  const concerts = useQuery({ queryKey: ['concerts', pastToo ? 'all' : 'upcoming'], queryFn: pastToo ? fetchConcerts : fetchUpcomingConcerts });
   const [chosen, setChosen] = useState('');
-  const shows = concerts.data?.flatMap((concert) => concert.shows.map((show) => ({ show, concert }))) ?? [];
+  const all = concerts.data?.flatMap((concert) => concert.shows.map((show) => ({ show, concert }))) ?? [];
+  const shows = all.filter(({ show }) => pastToo || show.state !== 'PAST' || show.id === chosen);
   const first = (shows.find(({ show }) => show.state === 'ON_SALE') ?? shows[0])?.show.id;
   // Whatever becomes of it: what sells out while somebody looks at it is looked at all the same.
   if (!chosen && first) setChosen(first);
@@ -212,9 +214,11 @@ export function Dashboard() {
         <label>
           {w.show}
           <select value={id} onChange={(event) => setChosen(event.target.value)}>
+            {chosen && !shows.some(({ show }) => show.id === chosen) && <option value={chosen}>{chosen}</option>}
             {shows.map(({ show, concert }) => <option key={show.id} value={show.id}>{show.id} · {nameIn(language, concert.title)[0]} · {t.state[show.state]}</option>)}
           </select>
         </label>
+        <label className="check"><input type="checkbox" checked={pastToo} onChange={(event) => setPastToo(event.target.checked)} />{w.pastToo}</label>
       </div>
       {id && <OnSale show={id} key={id} />}
     </>

@@ -21,8 +21,10 @@ function changesOf(show: Show, form: FormData): Schemas['ShowChange'] {
   for (const key of kTimes) {
     const value = String(form.get(key) ?? '');
     if (value === localInput(show[key])) continue;
+    // Without a time of its own, it is when the show begins.
     if (value !== '') changes[key] = timeOf(value);
     else if (key === 'cancel_deadline') changes[key] = null;
+    else changes[key] = show.starts_at;
   }
   for (const [key] of kNumbers) if (Number(form.get(key)) !== show[key]) changes[key] = Number(form.get(key));
   if ((form.get('orphan_rule') !== null) !== show.orphan_rule) changes.orphan_rule = !show.orphan_rule;
@@ -59,7 +61,7 @@ function RulesForm({ show, save }: { show: Show; save: ReturnType<typeof useSave
     >
       <h2>{w.rules}</h2>
       <div className="fields">
-        {kTimes.map((key) => <label key={key}>{w.rule[key]}<input type="datetime-local" name={key} defaultValue={localInput(show[key])} /></label>)}
+        {kTimes.map((key) => <label key={key}>{w.rule[key]}<input type="datetime-local" name={key} required={key === 'on_sale_at'} defaultValue={localInput(show[key])} /></label>)}
         {kNumbers.map(([key, min, max]) => <label key={key}>{key === 'cancel_fee_per_seat' ? w.feeOf(show.currency) : w.rule[key]}<input type="number" name={key} required min={min} max={max} step={1} defaultValue={show[key]} /></label>)}
         <label className="check"><input type="checkbox" name="orphan_rule" defaultChecked={show.orphan_rule} />{w.rule.orphan_rule}</label>
       </div>

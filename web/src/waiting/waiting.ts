@@ -19,7 +19,7 @@ const seats = `/shows/${show}/seats`;
 const numbers = new Intl.NumberFormat(language);
 let session: Session | undefined;
 let first = 0; // the position at the start, for the bar
-let failures = 0;
+let failures = 0; // since the last answer
 let timer = 0;
 let concert = '/';
 let out = false; // of the line, by one's own wish
@@ -28,11 +28,19 @@ let readAt = -Infinity; // when a screen reader was last given the place
 const kReadEveryMs = 20_000;
 const kAnswerMs = 15_000;
 const kSureMs = 7_500; // for which a second press counts
-const kMaxPauseMs = 30_000;
+const kMaxPauseMs = 20_000;
+const kMaxToldMs = 60_000; // a proxy may say more, for which no place is kept
 
 // On a connection that is half dead, as after a change of networks, a poll would hang for minutes, and the place be lost
 // meanwhile. A browser that knows no such signal waits for that.
 const fetched = (path: string, init: RequestInit = {}) => fetch(path, { ...init, signal: AbortSignal.timeout?.(kAnswerMs) });
+
+// Before what was refused, or got no answer, is asked for again: twice as long each time, no sooner than it says, and not by all at once.
+// As the app has it (api/pause.ts).
+function pauseMs(tried: number, answer?: Response): number {
+  const told = 1000 * (Number(answer?.headers.get('Retry-After')) || 0);
+  return Math.min(kMaxToldMs, Math.max(told, Math.min(kMaxPauseMs, 1000 * 2 ** tried))) * (1 + Math.random());
+}
 
 const element = (id: string) => document.getElementById(id)!;
 const say = (id: string, text: string) => {
@@ -90,6 +98,12 @@ function draw(s: Session) {
     enter();
     return;
   }
+  if (s.state === 'COMPLETED') {
+    stop(words.bought);
+    link('/my/reservations', words.tickets);
+    offerAgain();
+    return;
+  }
   if (s.state !== 'WAITING') {
     stop(words.ended);
     offerAgain();
@@ -126,6 +140,7 @@ function enter() {
   else document.addEventListener('visibilitychange', ask, { once: true });
 }
 
+// Beside what else is offered.
 function offerAgain() {
   const button = document.createElement('button');
   button.textContent = words.again;
@@ -136,7 +151,7 @@ function offerAgain() {
     say('act', '');
     void ask();
   };
-  element('act').replaceChildren(button);
+  element('act').append(' ', button);
 }
 
 async function ask() {
@@ -170,9 +185,8 @@ async function ask() {
       return offerAgain();
     }
     if (!answer.ok) {
-      const wait = Number(answer.headers.get('Retry-After')) || 2;
       say('connection', words.busy);
-      timer = window.setTimeout(ask, 1000 * wait * (1 + Math.random()));
+      timer = window.setTimeout(ask, pauseMs(failures++, answer));
       return;
     }
     const said = (await answer.json()) as Session;
@@ -186,7 +200,7 @@ async function ask() {
   } catch {
     if (out) return;
     say('connection', words.lost);
-    timer = window.setTimeout(ask, Math.min(10_000, 500 * 2 ** failures++) * (0.5 + Math.random()));
+    timer = window.setTimeout(ask, pauseMs(failures++));
   }
 }
 
@@ -204,9 +218,7 @@ async function read<T>(path: string): Promise<T> {
     if (answer && answer.status < 500 && answer.status !== 429 && !answer.ok) throw new Error(`${path}: ${answer.status}`);
     const said = answer?.ok ? ((await answer.json().catch(() => undefined)) as T | undefined) : undefined;
     if (said !== undefined) return said;
-    const told = 1000 * (Number(answer?.headers.get('Retry-After')) || 0);
-    const pause = Math.max(told, Math.min(kMaxPauseMs, 1000 * 2 ** tried)) * (1 + Math.random());
-    await new Promise((resolve) => window.setTimeout(resolve, pause));
+    await new Promise((resolve) => window.setTimeout(resolve, pauseMs(tried, answer)));
   }
 }
 
