@@ -114,6 +114,7 @@ ReservationProcess::Begin Clients::BeginOf(const Request& request) const {
     reserve.show_id = World::kShow;
     reserve.choice.seat_nos = wish.seats;
     reserve.choice.best_count = wish.best;
+    reserve.choice.channels = World::ChannelsOf(wish.buyer);
     reserve.pay = wish.kind == Kind::kPay;
     reserve.queue_token = "token";
     reserve.payment_method = wish.method;
@@ -329,7 +330,8 @@ void Clients::GoOn(const std::string& buyer, int wishes, const Operation& last) 
   if (!has || rng.Chance(15)) return Live(buyer, wishes);
   ++open_;
   // Once in a while longer than her hold.
-  const int64_t thinks_us = rng.Chance(10) ? 26'000'000 : rng.Between(0, 2'000'000);
+  const int64_t hold_us = world_.options().hold_ttl.count() * 1'000;
+  const int64_t thinks_us = rng.Chance(10) ? hold_us + 6'000'000 : rng.Between(0, 2'000'000);
   world_.scheduler().After(thinks_us, nullptr, [this, buyer, wishes, last, &rng] {
     --open_;
     Wish wish;

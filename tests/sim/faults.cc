@@ -50,7 +50,7 @@ void Injector::UseChance(uint64_t seed) {
     constexpr uint64_t kRates[] = {0, 0, 3, 10, 40};
     per_mille_[fault] = kRates[rng.Below(std::size(kRates))];
   }
-  constexpr std::string_view kServices[] = {"seat", "wallet", "payment", "reservation"};
+  constexpr std::string_view kServices[] = {"seat", "wallet", "payment", "reservation", "ranking"};
   constexpr uint64_t kPercents[] = {10, 50};
   slow_.service = kServices[rng.Below(std::size(kServices))];
   slow_.percent = kPercents[rng.Below(std::size(kPercents))];

@@ -35,6 +35,7 @@ class Checker {
     CheckRefusedSeats();
     CheckWallets();
     CheckReservations();
+    CheckPrices();
     CheckKeys();
     return std::move(found_);
   }
@@ -86,7 +87,7 @@ class Checker {
     for (const Operation& op : operations_) {
       if (op.outcome != Outcome::kFailed || op.refusal != "seats_taken" || op.seats.empty()) continue;
       const bool somebody = std::ranges::any_of(operations_, [&](const Operation& other) {
-        const bool may_have = Takes(other.kind) || other.kind == Kind::kMove;
+        const bool may_have = Takes(other.kind) || other.kind == Kind::kMove || other.kind == Kind::kWithhold;
         if (&other == &op || !may_have || other.invoked > op.returned) return false;
         if (other.best || other.seats.empty()) return true;
         return std::ranges::any_of(
@@ -196,6 +197,19 @@ class Checker {
     if (op.outcome == Outcome::kOk && op.kind == Kind::kHold && end.state == State::kConfirmed && !confirmed)
       Add(fmt::format("{} is CONFIRMED, and nobody had asked for it", id));
   }
+  // What is confirmed costs what was said when it was held.
+  void CheckPrices() {
+    std::map<ReservationId, const Operation*> held;
+    for (const Operation& op : operations_) {
+      if (op.outcome != Outcome::kOk || op.again) continue;
+      if (op.kind == Kind::kHold && op.state == State::kHeld) held[op.reservation] = &op;
+      if (op.kind != Kind::kConfirm || !held.contains(op.reservation)) continue;
+      const Operation& hold = *held[op.reservation];
+      if (hold.seats == op.seats && hold.amount != op.amount)
+        Add(fmt::format("{} was held for {}, and has cost {}", op.reservation.ToString(), hold.amount,
+                        op.amount));
+    }
+  }
   void CheckOwners(ReservationId id, const FinalRead::Row& end) {
     for (const uint32_t seat : end.seats) {
       const auto owner = end_.owners.find(seat);
@@ -249,6 +263,8 @@ std::string_view OperationName(Operation::Kind kind) {
       return "cancel";
     case Kind::kMove:
       return "move";
+    case Kind::kWithhold:
+      return "withhold";
   }
   return "";
 }

@@ -15,7 +15,15 @@
 namespace boxoffice::sim {
 
 struct Operation {
-  enum class Kind { kTopUp, kHold, kPay, kConfirm, kCancel, kMove };
+  enum class Kind {
+    kTopUp,
+    kHold,
+    kPay,
+    kConfirm,
+    kCancel,
+    kMove,
+    kWithhold,  // of seats from buyers, by an operator
+  };
   enum class Outcome { kOk, kFailed, kUnknown };
   Kind kind = Kind::kTopUp;
   std::string buyer;

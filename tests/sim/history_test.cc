@@ -12,6 +12,7 @@ namespace {
 using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using Kind = Operation::Kind;
 using Outcome = Operation::Outcome;
 using reservation::State;
@@ -215,6 +216,34 @@ TEST_F(History, ACancellationThatIsNoneIsFound) {
 TEST_F(History, APurchaseThatNobodyAskedForIsFound) {
   end_.reservations[b_].state = State::kConfirmed;
   ExpectFound("nobody had asked for it");
+}
+
+TEST_F(History, AnotherPriceThanThatOfTheHoldIsFound) {
+  Hold().amount = kPrice;
+  Operation confirm = Make(Kind::kConfirm, "jun", "k1", 9, 12);
+  confirm.reservation = b_;
+  confirm.state = State::kConfirmed;
+  confirm.seats = {2};
+  confirm.version = 3;
+  confirm.amount = 2 * kPrice;
+  history_.push_back(confirm);
+  ExpectFound("was held for 100, and has cost 200");
+  history_.back().amount = kPrice;
+  EXPECT_THAT(Check(), Not(Contains(HasSubstr("was held for"))));
+}
+
+TEST_F(History, ASeatThatAnOperatorWithholdsMayBeRefused) {
+  Operation refused = Make(Kind::kPay, "jun", "p2", 30, 33);
+  refused.outcome = Outcome::kFailed;
+  refused.refusal = "seats_taken";
+  refused.seats = {3};
+  history_.push_back(refused);
+  ExpectFound("was refused seats that nobody had asked for");
+  Operation withhold = Make(Kind::kWithhold, "operator", "", 25, 26);
+  withhold.outcome = Outcome::kUnknown;
+  withhold.seats = {3};
+  history_.push_back(withhold);
+  EXPECT_THAT(Check(), IsEmpty());
 }
 
 TEST_F(History, AVersionThatGoesBackIsFound) {

@@ -190,10 +190,33 @@ void World::JudgeCancelledShow(const std::vector<Operation>& history, std::vecto
         fmt::format("show: it was cancelled, and {} has seat {}", row.reservation.ToString(), key.seat_no));
   }
   for (const Operation& op : history) {
-    if (op.fee == 0 || op.again || op.invoked <= *reservations_.cancelled_at) continue;
+    if (op.fee == 0 || op.again) continue;
+    if (reservations_.fee_taken_at.at(op.reservation) <= *reservations_.cancelled_at) continue;
     wrong.push_back(fmt::format("show: {} cancelled {} after it was cancelled, and has paid {} for that",
                                 op.buyer, op.reservation.ToString(), op.fee));
   }
+}
+
+// Each event has had its effect once: what was counted is what there is.
+void World::JudgeRanking(std::vector<std::string>& wrong) const {
+  if (ranking_fleet_.replicas.empty()) return;
+  int64_t bookings = 0;
+  int64_t seats = 0;
+  int64_t revenue = 0;
+  for (const auto& [id, row] : reservations_.rows.reservations()) {
+    revenue += row.fees;
+    if (row.state != reservation::State::kConfirmed) continue;
+    ++bookings;
+    seats += static_cast<int64_t>(row.seats.size());
+    revenue += row.amount;
+  }
+  ranking::Tally counted;
+  if (!ranking_.state.shows.empty()) counted = ranking_.state.shows.begin()->second;
+  const int64_t booked = counted.confirmed - counted.cancelled;
+  if (booked == bookings && counted.seats == seats && counted.revenue == revenue) return;
+  wrong.push_back(fmt::format(
+      "ranking: it has counted {} bookings, {} seats and a revenue of {}: there are {}, {} and {}", booked,
+      counted.seats, counted.revenue, bookings, seats, revenue));
 }
 
 size_t World::EndedByShow() const {
@@ -273,6 +296,8 @@ void World::JudgeHolds() {
   if (std::ranges::none_of(reservations_.rows.reservations(), rests)) return;
   audit::Bounds bounds;
   bounds.clock_skew = BetweenClocks();
+  bounds.ended_hold =
+      std::chrono::hours(1);  // the auditor looks again: one may rest for a moment long after its end
   for (audit::Case& one : Cases()) {
     if (!one.reservation || one.reservation->state != audit::State::kHeld ||
         one.reservation->saga_status != audit::SagaStatus::kDone)
@@ -283,33 +308,39 @@ void World::JudgeHolds() {
     if (one.reservation->hold_expires_at <= scheduler_.Now() + bounds.clock_skew) one.seats.clear();
     for (const audit::Violation& violation : audit::CheckCase(one, scheduler_.Now(), bounds)) {
       if (violation.invariant == audit::Invariant::kEventsPublished) continue;
-      wrong_holds_.insert(Describe(violation, " of a hold"));
+      wrong_meanwhile_.insert(Describe(violation, " of a hold"));
     }
   }
 }
 
-// Once it has heard of all, each replica shows every seat as it is.
-void World::JudgeMaps(std::vector<std::string>& wrong) {
+void World::JudgeMaps() {
   for (const auto& replica : seat_fleet_.replicas) {
     if (!replica || replica->dead()) continue;
-    const std::string shown = replica->LookAtMap(kShow);
+    const seat::SeatMapView known = replica->LookAtMap(kShow);
+    const std::string& shown = known.seats->states;
     for (uint32_t no = 1; no <= seats_.show.layout->capacity(); ++no) {
-      const auto row = seats_.seats.find({kShow, no});
-      const bool is_free = row == seats_.seats.end() || row->second.IsFree(replica->clock().Now());
-      const int state = is_free ? 0 : static_cast<int>(row->second.state);
+      const auto found = seats_.seats.find({kShow, no});
+      const seat::SeatRow row = found == seats_.seats.end() ? seat::SeatRow() : found->second;
+      const Timestamp now = replica->clock().Now();
+      const int unless_withheld = row.IsFree(now) ? 0 : static_cast<int>(row.state);
+      const int state = row.IsWithheld(now) ? static_cast<int>(seat::SeatState::kBlocked) : unless_withheld;
       const int on_map = static_cast<uint8_t>(shown[(no - 1) / 4]) >> (2 * ((no - 1) % 4)) & 3;
       if (on_map != state)
-        wrong.push_back(
+        wrong_meanwhile_.insert(
             fmt::format("map: {} shows seat {} as {}, it is {}", replica->name(), no, on_map, state));
     }
+    if (*known.show->layout != *seats_.show.layout)
+      wrong_meanwhile_.insert(fmt::format("map: {} knows other prices than there are", replica->name()));
+    if (known.show->terms != seats_.show.terms)
+      wrong_meanwhile_.insert(fmt::format("map: {} knows other terms than there are", replica->name()));
   }
 }
 
 std::vector<std::string> World::Judge(const std::vector<Operation>& history) {
   std::vector<std::string> wrong = reservations_.violations;
   std::ranges::copy(seats_.violations, std::back_inserter(wrong));
-  std::ranges::copy(wrong_holds_, std::back_inserter(wrong));
-  JudgeMaps(wrong);
+  JudgeMaps();
+  std::ranges::copy(wrong_meanwhile_, std::back_inserter(wrong));
   audit::Facts facts;
   facts.cases = Cases();
   facts.ledgers = {Ledger()};
@@ -326,6 +357,7 @@ std::vector<std::string> World::Judge(const std::vector<Operation>& history) {
     if (row.IsOwned() && row.price == 0) wrong.push_back(fmt::format("seat {} has no price", key.seat_no));
   }
   JudgeFees(wrong);
+  JudgeRanking(wrong);
   JudgeCancelledShow(history, wrong);
   JudgeAcquirer(wrong);
   std::ranges::move(CheckHistory(history, Read(), BetweenClocks()), std::back_inserter(wrong));

@@ -50,6 +50,17 @@ constexpr Mutant kMutants[] = {
     {"seat_ignore_version", "a row of the seats' that has moved since it was loaded is overwritten"},
     {"seat_sold_out_uncounted", "a sell-out is told by what a replica knows that has not heard of a release"},
     {"seat_map_ignores_news", "a map does not learn what other replicas have saved"},
+    {"seat_hold_blocked", "a hold takes seats that an operator has blocked"},
+    {"seat_block_over_buyer", "a block takes a buyer's seat away"},
+    {"seat_ignores_channel", "a hold takes seats that are kept for a channel of others"},
+    {"seat_channel_ends_with_owner", "a seat that comes free again is kept for its channel no more"},
+    {"seat_map_shows_kept", "a map shows what is kept for a channel as free"},
+    {"seat_confirm_at_new_price", "a seat is sold at the price of now, not at that of its hold"},
+    {"seat_ignores_new_prices", "a replica does not learn of prices that another has changed"},
+    {"seat_hold_after_sale", "a hold takes free seats once the sale has ended"},
+    {"seat_ignore_prices_moved", "a show's prices that have moved since they were read are overwritten"},
+    {"seat_ignore_terms_moved", "a show's terms that have moved since they were read are overwritten"},
+    // Ended by a CHECK of the service, which knows that some command has changed the row: no judge sees it.
     {"seat_moved_names_nobody", "no command is decided again because a row that it changed has moved"},
     {"wallet_debit_twice", "a debit that comes again is taken again"},
     {"wallet_refund_twice", "a refund that comes again is given again"},
@@ -91,6 +102,8 @@ constexpr Mutant kMutants[] = {
     {"reservation_fee_of_cancelled_show", "who cancels once the show is cancelled pays the fee still"},
     {"outbox_erase_first", "an event is marked as published before it is"},
     {"outbox_erase_unread", "a failed publication is marked as done"},
+    {"outbox_after_last", "the outbox is read after the last number: what committed late stays in it"},
+    {"consumer_marks_first", "an event is marked as seen before its effect is committed"},
 };
 
 // The tests of the cores' rules, built with the planted faults; beside this program.

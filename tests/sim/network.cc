@@ -186,6 +186,7 @@ asio::awaitable<StepResult> SimParticipants::HoldSeats(Reservation& r, Timestamp
   hold.show_id = r.show_id;
   hold.hold_at_least_until = until;
   hold.from_waitlist = r.from_waitlist;
+  hold.channels = r.choice.channels;
   if (r.seats.empty() && r.choice.best_count > 0) {
     hold.best = seat::BestAvailable{r.choice.best_count, {}, {}};
   } else {

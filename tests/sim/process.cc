@@ -1,8 +1,12 @@
 #include "sim/process.h"
 
+#include <algorithm>
+#include <vector>
+
 #include <fmt/format.h>
 
 #include "base/check.h"
+#include "base/mutant.h"
 #include "testing/fake_bus.h"
 
 namespace boxoffice::sim {
@@ -80,8 +84,12 @@ class Process::PublisherBus final : public testbed::FakeBus {
         bus.Append(events);
         break;
       case Fault::kDelayed:
+        // It comes to the bus once its sender's lease has ended, and others have published the same rows.
         process_.Pause(kPastLeaseUs);
-        break;
+        process_.ground_.scheduler.After(
+            kPastLeaseUs, nullptr,
+            [&bus, late = std::vector(events.begin(), events.end())] { bus.AppendLate(late); });
+        return Fail(Code::kUnknown, "publish_unknown");
       default:
         break;
     }
@@ -99,9 +107,9 @@ class Process::PublisherTable final : public outbox::Table {
   PublisherTable(Process& process, Outbox& outbox) : process_(process), outbox_(outbox) {}
   Result<void> Lease() {
     const int64_t now = process_.ground_.scheduler.now_us();
-    if (outbox_.owner != &process_ && outbox_.leased_until_us > now)
+    if (outbox_.owner != process_.life() && outbox_.leased_until_us > now)
       return Fail(Code::kUnavailable, "leased", "another replica publishes");
-    outbox_.owner = &process_;
+    outbox_.owner = process_.life();
     outbox_.leased_until_us = now + kPastLeaseUs - 1'500'000;
     return {};
   }
@@ -110,6 +118,7 @@ class Process::PublisherTable final : public outbox::Table {
     if (!Lease()) return false;
     for (const auto& [seq, event] : outbox_.rows) {
       if (seqs.size() == limit) break;
+      if (MUTANT("outbox_after_last") && seq <= last_erased_) continue;
       if (events.size() <= seqs.size()) events.resize(seqs.size() + 1);
       events[seqs.size()] = event;
       seqs.push_back(seq);
@@ -118,7 +127,10 @@ class Process::PublisherTable final : public outbox::Table {
   }
   Result<void> Erase(std::span<const int64_t> seqs) override {
     return process_.Commit<void>("outbox", [&]() -> Result<void> {
-      for (const int64_t seq : seqs) outbox_.rows.erase(seq);
+      for (const int64_t seq : seqs) {
+        outbox_.rows.erase(seq);
+        last_erased_ = std::max(last_erased_, seq);
+      }
       return {};
     });
   }
@@ -127,6 +139,7 @@ class Process::PublisherTable final : public outbox::Table {
  private:
   Process& process_;
   Outbox& outbox_;
+  int64_t last_erased_ = 0;
 };
 
 void Process::OpenPublisher(Outbox& outbox) {
@@ -139,7 +152,7 @@ void Process::OpenPublisher(Outbox& outbox) {
   };
   publisher_ = std::make_unique<outbox::Publisher>(config, *bus_, clock_, ground_.metrics);
   CHECK(publisher_->Open().has_value());
-  Nudge();
+  PollOutbox();
 }
 
 void Process::Nudge() {
@@ -157,6 +170,12 @@ void Process::Publish() {
   nudged_ = true;
   const bool again = published && *published > 0;
   After(again ? 25'000 : ground_.rng.Between(100'000, 1'000'000), [this] { Publish(); });
+}
+
+// What others have written and do not publish, as they stand still.
+void Process::PollOutbox() {
+  if (!outbox_->rows.empty()) Nudge();
+  After(1'000'000, [this] { PollOutbox(); });
 }
 
 }  // namespace boxoffice::sim

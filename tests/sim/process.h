@@ -112,6 +112,7 @@ class Process {
   class PublisherBus;
   class PublisherTable;
   void Publish();
+  void PollOutbox();
 
   const std::string name_;
   const ProcessClock clock_;

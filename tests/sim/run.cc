@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "sim/buyers.h"
+#include "sim/operators.h"
 #include "sim/world.h"
 
 namespace boxoffice::sim {
@@ -51,10 +52,13 @@ void JudgeTries(const World& world, const Clients& clients, std::vector<std::str
   }
 }
 
-Ran ResultOf(World& world, const Clients& clients) {
+Ran ResultOf(World& world, const Clients& clients, const Operators& operators) {
   Ran ran;
   if (!clients.done()) ran.wrong.push_back("liveness: a client was never told, and never gave up");
-  std::ranges::move(world.Judge(clients.history()), std::back_inserter(ran.wrong));
+  std::vector<Operation> history = clients.history();
+  std::ranges::move(operators.Withheld(), std::back_inserter(history));
+  std::ranges::move(world.Judge(history), std::back_inserter(ran.wrong));
+  std::ranges::move(operators.Judge(), std::back_inserter(ran.wrong));
   JudgeTries(world, clients, ran.wrong);
   ran.hits = world.injector().hits();
   ran.points = world.injector().points();
@@ -69,6 +73,8 @@ Ran ResultOf(World& world, const Clients& clients) {
   ran.settled_outside = world.SettledOutside().size();
   ran.captured_late = world.CapturedLate();
   ran.ended_by_show = world.EndedByShow();
+  ran.overtaken = world.Overtaken();
+  ran.operated = operators.done();
   ran.unknown = static_cast<size_t>(
       std::ranges::count(clients.history(), Operation::Outcome::kUnknown, &Operation::outcome));
   return ran;
@@ -92,11 +98,14 @@ Ran RunSeed(const SeedOptions& options) {
   world_options.reservation_replicas = options.replicas > 0 ? options.replicas : drawn;
   world_options.other_replicas =
       options.replicas > 0 ? options.replicas : static_cast<int>(choice.Between(1, 2));
+  world_options.ranking_replicas = std::min(world_options.other_replicas, 2);
   world_options.max_skew = milliseconds(choice.Chance(50) ? 0 : 400);
   world_options.grace = milliseconds(choice.Chance(30) ? 8'000 : 0);
   world_options.cancel_fee = choice.Chance(50) ? 10 : 0;
   world_options.rows = 1 + static_cast<uint32_t>(choice.Below(2));
   world_options.acquirer_errs = choice.Chance(50);
+  const bool operated = choice.Chance(50);
+  if (operated && choice.Chance(50)) world_options.hold_ttl = seat::kMinHoldTtl;
   world_options.trace = options.trace;
   World world(world_options);
   Clients clients(world);
@@ -109,12 +118,20 @@ Ran RunSeed(const SeedOptions& options) {
     world.SendAcquirerAway(milliseconds(choice.Between(0, 20'000)),
                            milliseconds(choice.Between(1'000, kLongestAway.count())));
   if (choice.Chance(20)) clients.CancelShow(milliseconds(choice.Between(2'000, 15'000)));
+  Operators operators(world);
+  if (operated) operators.Work(static_cast<int>(choice.Between(1, 2)));
   (void)world.RunUntil([&] { return clients.done() && world.IsQuiet(); }, kFaultsEnd);
   world.injector().StopChance();
+  operators.Stop();
   Settle(world, clients);
+  if (operated) {
+    world.JudgeMaps();
+    operators.GiveAllBack();
+    Settle(world, clients);
+  }
   TryFreeSeats(world, clients);
   Settle(world, clients);
-  return ResultOf(world, clients);
+  return ResultOf(world, clients, operators);
 }
 
 Ran Minimize(const SeedOptions& options) {
@@ -242,7 +259,7 @@ Ran RunSaga(const Course& course, int orchestrators, const std::map<int, Fault>&
   world.injector().Arm();
   stage.Begin();
   Settle(world, clients);
-  return ResultOf(world, clients);
+  return ResultOf(world, clients, Operators(world));
 }
 
 }  // namespace boxoffice::sim

@@ -62,9 +62,16 @@ void SeatProcess::Tick() {
   After(2'000'000, [this] { Tick(); });
 }
 
-std::string SeatProcess::LookAtMap(int64_t show_id) {
+seat::SeatMapView SeatProcess::LookAtMap(int64_t show_id) {
   CHECK(service_->Follow().has_value());
-  return service_->GetSeatMap(show_id, std::nullopt)->seats->states;
+  return *service_->GetSeatMap(show_id, std::nullopt);
+}
+
+void SeatProcess::Operate(const std::function<void(seat::SeatService&, seat::SeatService::Done)>& asks,
+                          std::function<void(const Result<seat::Outcome>&)> done) {
+  asks(*service_, [life = life(), done = std::move(done)](const Result<seat::Outcome>& outcome) {
+    if (!life->dead) done(outcome);
+  });
 }
 
 void SeatProcess::Execute(seat::Command command, int64_t timeout_us, const Answer& answer) {

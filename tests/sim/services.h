@@ -30,8 +30,11 @@ class SeatProcess final : public Process {
   void Execute(seat::Command command, int64_t timeout_us, const Answer& answer);
   // By an operator, who asks again until it has ended.
   void EndSale(int64_t show_id) { (void)service_->CancelShow(show_id); }
-  // The seats' states (seat::SeatMap::View), once it has heard of what the others have saved.
-  [[nodiscard]] std::string LookAtMap(int64_t show_id);
+  // By an operator; `done` hears the answer if the process lives to give it.
+  void Operate(const std::function<void(seat::SeatService&, seat::SeatService::Done)>& asks,
+               std::function<void(const Result<seat::Outcome>&)> done);
+  // Its show and its map, once it has heard of what the others have saved.
+  [[nodiscard]] seat::SeatMapView LookAtMap(int64_t show_id);
 
  private:
   void Tick();

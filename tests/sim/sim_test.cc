@@ -78,6 +78,18 @@ TEST_F(Simulation, AnAcquirerErrsInEachWay) {
   EXPECT_GT(captured_late, 0U);
 }
 
+TEST_F(Simulation, WhatIsPublishedLateAnotherHasPublishedMeanwhile) {
+  size_t overtaken = 0;
+  for (uint64_t seed = 1; seed <= 100; ++seed) overtaken += RunSeed({.seed = seed}).overtaken;
+  EXPECT_GT(overtaken, 0U);
+}
+
+TEST_F(Simulation, OperatorsChangeSomeShowsWhileTheyAreSold) {
+  size_t shows = 0;
+  for (uint64_t seed = 1; seed <= 100; ++seed) shows += RunSeed({.seed = seed}).operated > 3 ? 1 : 0;
+  EXPECT_GT(shows, 30U);
+}
+
 TEST_F(Simulation, SomeShowsAreCancelledWhileTheyAreSold) {
   size_t shows = 0;
   size_t ended = 0;

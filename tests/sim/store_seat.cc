@@ -1,5 +1,7 @@
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include "base/check.h"
 #include "base/mutant.h"
 #include "services/seat/testing_store.h"
@@ -64,15 +66,17 @@ class SeatStore final : public seat::Store {
     }
     return groups;
   }
-  Result<seat::News> LoadNews(const seat::NewsPlace& since, std::span<const seat::KnownLayout>) override {
+  Result<seat::News> LoadNews(const seat::NewsPlace& since,
+                              std::span<const seat::KnownLayout> known) override {
     if (process_.dead()) return std::unexpected(Process::Dead());
+    db_.looked_at[process_.name()] = Now();
     seat::News news;
     news.place = {static_cast<int64_t>(db_.news.size()), FromUnixMs(1)};
     if (since == seat::NewsPlace()) return news;
     news.seats.assign(db_.news.begin() + since.horizon, db_.news.end());
     seat::StoredShow show{db_.show, db_.marks};
-    show.show.layout = nullptr;
-    if (!news.seats.empty() || db_.sale_ended_at) news.shows.push_back(std::move(show));
+    if (!known.empty() && known.front().version == db_.show.layout->version) show.show.layout = nullptr;
+    news.shows.push_back(std::move(show));
     return news;
   }
   Result<std::vector<seat::CountedShow>> CountSeats(int64_t, Timestamp) override {
@@ -81,8 +85,15 @@ class SeatStore final : public seat::Store {
   Result<std::vector<seat::BlockNote>> LoadBlocks(int64_t, int64_t, size_t) override {
     return std::vector<seat::BlockNote>();
   }
-  Result<bool> SavePrices(int64_t, const seat::Layout&, std::span<const seat::PriceNote>) override {
-    return Absent();
+  Result<bool> SavePrices(int64_t, const seat::Layout& layout, std::span<const seat::PriceNote>) override {
+    BOXOFFICE_TRY(process_.TakeTime());
+    return process_.Commit<bool>("prices", [&]() -> Result<bool> {
+      const bool moved = layout.version != db_.show.layout->version + 1;
+      if (moved && !MUTANT("seat_ignore_prices_moved")) return false;
+      db_.show.layout = std::make_shared<seat::Layout>(layout);
+      db_.layouts.emplace_back(Now(), db_.show.layout);
+      return true;
+    });
   }
   Result<std::vector<seat::PriceNote>> LoadPriceNotes(int64_t, int64_t, size_t) override {
     return std::vector<seat::PriceNote>();
@@ -92,10 +103,17 @@ class SeatStore final : public seat::Store {
   Result<bool> UpdateConcert(const seat::Concert&, const seat::Concert&) override { return Absent(); }
   Result<int64_t> CreateShow(const seat::Operation&, const seat::Show&) override { return Absent(); }
   Result<bool> UpdateTerms(int64_t, const seat::ShowTerms& before, const seat::ShowTerms& after) override {
+    BOXOFFICE_TRY(process_.TakeTime());
     return process_.Commit<bool>("show", [&]() -> Result<bool> {
-      if (db_.show.terms != before) return false;
-      db_.show.terms = after;
-      db_.sale_ended_at = process_.ground().scheduler.Now();
+      seat::ShowTerms& terms = db_.show.terms;
+      const uint32_t highest = terms.highest_seat_limit;  // it may have moved
+      terms.highest_seat_limit = before.highest_seat_limit;
+      const bool stays = terms == before || MUTANT("seat_ignore_terms_moved");
+      if (stays) terms = after;
+      terms.highest_seat_limit = std::max(highest, terms.highest_seat_limit);
+      if (!stays) return false;
+      db_.terms.emplace_back(Now(), terms);
+      if (terms.phase == seat::ShowPhase::kCancelled && !db_.sale_ended_at) db_.sale_ended_at = Now();
       return true;
     });
   }
@@ -108,7 +126,7 @@ class SeatStore final : public seat::Store {
     }
   }
 
-  // The show is there from the beginning, and of its terms an operator changes that it is cancelled.
+  // The show is there from the beginning.
   static std::unexpected<Error> Absent() { return Fail(Code::kInternal, "not_simulated"); }
 
   template <typename Map, typename Row, typename Key>
@@ -138,6 +156,7 @@ class SeatStore final : public seat::Store {
     for (seat::SagaRow row : changes.sagas) ++row.version, db_.sagas[row.id] = row;
     for (seat::BuyerRow row : changes.buyers) ++row.version, db_.buyers[row.key] = row;
     for (seat::SeatRow row : changes.seats) {
+      NoteTaken(db_.seats[row.key], row);
       ++row.version;
       db_.seats[row.key] = row;
       db_.news.push_back(row);
@@ -149,19 +168,37 @@ class SeatStore final : public seat::Store {
       told.topic = "seat";
       told.key = event.reservation.ToString();
       told.type = "seat.moved";
-      db_.outbox.Add(std::move(told));
+      db_.outbox.Add(std::move(told), process_.ground().rng);
     }
     return saved;
   }
-  // The rows are saved already. Nothing is kept back from buyers here.
+  void NoteTaken(const seat::SeatRow& before, const seat::SeatRow& row) {
+    if (!row.IsOwned()) return;
+    const bool by_move = row.state == seat::SeatState::kSold;
+    if (!before.BelongsTo(row.reservation)) {
+      db_.taken.push_back({row.key.seat_no, row.user_id, row.price, by_move, Now(), row.held_since,
+                           db_.looked_at[process_.name()]});
+      return;
+    }
+    // What was bought may be moved to where it stands, as that costs less by now.
+    const bool less = before.state == seat::SeatState::kSold && row.price < before.price;
+    if (row.price != before.price && !less)
+      db_.violations.push_back(
+          fmt::format("seat {} was held for {}, and costs {}", row.key.seat_no, before.price, row.price));
+  }
+  // The rows are saved already.
   void SetMarks(const seat::ShowMarks& marks) {
-    const auto sold = std::ranges::count_if(
-        db_.seats, [](const auto& seat) { return seat.second.state == seat::SeatState::kSold; });
-    const bool all = static_cast<size_t>(sold) == db_.show.layout->capacity();
+    const auto gone = std::ranges::count_if(db_.seats, [&](const auto& seat) {
+      return seat.second.state == seat::SeatState::kSold ||
+             seat.second.IsWithheld(marks.sold_out_at.value_or(Timestamp()));
+    });
+    const bool all = static_cast<size_t>(gone) == db_.show.layout->capacity();
     if (marks.sold_out_at && !db_.marks.sold_out_at && !all)
       db_.violations.push_back("sold out: " + process_.name() + " tells so while seats are free");
     db_.marks = marks;
   }
+  [[nodiscard]] Timestamp Now() const { return process_.ground().scheduler.Now(); }
+
   SeatDb& db_;
   Process& process_;
 };

@@ -24,7 +24,9 @@ bus::Event EventOf(EventId id, std::string topic, std::string key, std::string t
 
 class ReservationStore final : public reservation::Store {
  public:
-  ReservationStore(ReservationDb& db, Process& process) : db_(db), process_(process) {}
+  ReservationStore(ReservationDb& db, Process& process) : db_(db), process_(process) {
+    db_.rows.is_cancelled = [&db](int64_t) { return db.cancelled_at.has_value(); };
+  }
   // Statement by statement, in the order of PostgreSQL's.
   Result<reservation::Rows> Load(const reservation::Keys& keys, Timestamp now) override {
     if (process_.dead()) return std::unexpected(Process::Dead());
@@ -35,6 +37,9 @@ class ReservationStore final : public reservation::Store {
     if (!keys.requests.empty()) BOXOFFICE_TRY(process_.TakeTime());
     BOXOFFICE_ASSIGN(reservation::Rows asked, db_.rows.Load({.requests = keys.requests}, now));
     rows.requests = std::move(asked.requests);
+    if (!keys.fee_shows.empty()) BOXOFFICE_TRY(process_.TakeTime());
+    BOXOFFICE_ASSIGN(reservation::Rows shows, db_.rows.Load({.fee_shows = keys.fee_shows}, now));
+    rows.cancelled_shows = std::move(shows.cancelled_shows);
     BOXOFFICE_TRY(process_.TakeTime());
     return rows;
   }
@@ -79,9 +84,14 @@ class ReservationStore final : public reservation::Store {
       if (changes[i].event.empty()) continue;
       const auto id = EventId::Make(process_.ground().scheduler.Now(), process_.ground().rng);
       // As the real body tells them: see ToBusEvent.
-      const int64_t fee = now.returned ? now.returned->fee : 0;
-      db_.outbox.Add(EventOf(id, "reservation", now.id.ToString(), changes[i].event,
-                             fmt::format("{} {} {}", now.version, now.amount, fee)));
+      const reservation::Return returned = now.returned.value_or(reservation::Return());
+      const bool gives_back = now.returned && now.saga.kind != reservation::SagaKind::kMove;
+      const int64_t amount = gives_back ? returned.amount : now.amount;
+      const size_t seats = gives_back ? returned.seats.size() : now.seats.size();
+      db_.outbox.Add(
+          EventOf(id, "reservation", now.id.ToString(), changes[i].event,
+                  fmt::format("{} {} {} {} {}", now.version, amount, returned.fee, seats, returned.amount)),
+          process_.ground().rng);
     }
     return saved;
   }
@@ -97,6 +107,7 @@ class ReservationStore final : public reservation::Store {
   // operator does it. Once the intent to cancel the show is on record, it may have come before or after.
   void NoteGivenBack(const reservation::Reservation& now) {
     if (now.state != reservation::State::kCancelling) return;
+    if (now.returned->fee > 0) db_.fee_taken_at[now.id] = process_.ground().scheduler.Now();
     if (reservation::IsEndedByShow(now)) {
       db_.left_to_show[now.id] = now.seats.size();
     } else if (!now.saga.asked_by.empty() || (db_.cancelled_at && now.returned->fee == 0)) {
@@ -230,7 +241,8 @@ class WalletStore final : public wallet::Store {
         const wallet::PartKey key{entry.reservation, entry.saga};
         db_.parts[key] = {key, entry.user_id, entry.money, entry.id, entry.balance_after};
       }
-      db_.outbox.Add(EventOf(EventId(entry.id.uuid()), "wallet", entry.user_id, "wallet.moved", {}));
+      db_.outbox.Add(EventOf(EventId(entry.id.uuid()), "wallet", entry.user_id, "wallet.moved", {}),
+                     process_.ground().rng);
     }
     return moved;
   }
@@ -288,7 +300,8 @@ class PaymentStore final : public payment::Store {
     for (const payment::Refund& refund : changes.refunds) db_.refunds[{refund.payment, refund.saga}] = refund;
     for (const payment::PaymentEvent& event : changes.events) {
       db_.outbox.Add(
-          EventOf(event.id, "payment", event.payment.key.reservation.ToString(), "payment.moved", {}));
+          EventOf(event.id, "payment", event.payment.key.reservation.ToString(), "payment.moved", {}),
+          process_.ground().rng);
     }
     return moved;
   }

@@ -28,8 +28,9 @@ struct ReservationDb {
   std::vector<std::string> violations;  // of what only a look at each write shows
   // An operator has cancelled the show: its intent, and when it was written.
   std::optional<Timestamp> cancelled_at;
-  std::map<ReservationId, size_t> left_to_show;    // seats of what was bought, as its show ended it
-  std::map<ReservationId, size_t> given_for_free;  // seats that were cancelled, and whose fee nobody owes
+  std::map<ReservationId, size_t> left_to_show;     // seats of what was bought, as its show ended it
+  std::map<ReservationId, size_t> given_for_free;   // seats that were cancelled, and whose fee nobody owes
+  std::map<ReservationId, Timestamp> fee_taken_at;  // when the last intent that took a fee was written
 };
 struct WalletDb {
   std::map<wallet::WalletKey, wallet::WalletRow> wallets;
@@ -45,14 +46,29 @@ struct PaymentDb {
   std::set<payment::WebhookKey> webhooks;
   Outbox outbox;
 };
+// A seat has become a reservation's.
+struct SeatTaken {
+  seat::SeatNo seat = 0;
+  std::string user;
+  int64_t price = 0;
+  bool by_move = false;
+  Timestamp at{};           // of the commit
+  Timestamp decided_at{};   // by the clock of its process, or earlier, if the reservation had others by then
+  Timestamp known_since{};  // when its process had last learned what operators had changed
+};
 struct SeatDb {
   seat::Show show;
   seat::ShowMarks marks;
   std::map<SagaId, seat::SagaRow> sagas;
   std::map<seat::BuyerKey, seat::BuyerRow> buyers;
   std::map<seat::SeatKey, seat::SeatRow> seats;
-  std::vector<seat::SeatRow> news;  // as they were saved
-  std::optional<Timestamp> sale_ended_at;
+  std::vector<seat::SeatRow> news;         // as they were saved
+  std::optional<Timestamp> sale_ended_at;  // as the show was cancelled
+  std::vector<SeatTaken> taken;
+  // What operators have changed, from when on; and by process, when it has last learned of it.
+  std::vector<std::pair<Timestamp, std::shared_ptr<const seat::Layout>>> layouts;
+  std::vector<std::pair<Timestamp, seat::ShowTerms>> terms;
+  std::map<std::string, Timestamp> looked_at;
   Outbox outbox;
   std::vector<std::string> violations;  // as those of reservations
 };

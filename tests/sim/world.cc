@@ -54,10 +54,14 @@ World::World(const WorldOptions& options)
         return std::make_unique<ReservationProcess>(ground_, name("reservation", i), Skew(), reservations_,
                                                     *this, options_.cancel_fee);
       });
+  Fill<RankingProcess>(ranking_fleet_, "ranking", options_.ranking_replicas, [this, name](int i) {
+    return std::make_unique<RankingProcess>(ground_, name("ranking", i), Skew(), ranking_);
+  });
 }
 
 World::~World() {
   scheduler_.on_timer = nullptr;
+  ranking_fleet_.replicas.clear();
   reservation_fleet_.replicas.clear();
   payment_fleet_.replicas.clear();
   wallet_fleet_.replicas.clear();
@@ -101,6 +105,13 @@ void World::MakeShow() {
   show.terms.grace = options_.grace;
   show.terms.seat_limit = show.terms.highest_seat_limit = 3;
   show.layout = std::move(layout);
+  seats_.layouts.emplace_back(scheduler_.Now(), show.layout);
+  seats_.terms.emplace_back(scheduler_.Now(), show.terms);
+}
+
+std::vector<std::string> World::ChannelsOf(const std::string& buyer) {
+  const bool is_fan = buyer.starts_with("buyer-") && buyer.back() % 2 == 1;
+  return is_fan ? std::vector<std::string>{kChannel} : std::vector<std::string>();
 }
 
 template <typename P>
@@ -142,10 +153,12 @@ void World::BuryAll() {
   Bury(wallet_fleet_);
   Bury(payment_fleet_);
   Bury(reservation_fleet_);
+  Bury(ranking_fleet_);
 }
 
 template <typename P>
 void World::Disturb(Fleet<P>& fleet) {
+  if (fleet.replicas.empty()) return;
   auto& victim = fleet.replicas[rng_.Below(fleet.replicas.size())];
   switch (rng_.Below(4)) {
     case 0:
@@ -167,7 +180,7 @@ void World::StartWeather(milliseconds until) { Weather(until.count() * 1'000 + S
 
 void World::Weather(int64_t until_us) {
   if (scheduler_.now_us() >= until_us) return;
-  switch (rng_.Below(5)) {
+  switch (rng_.Below(6)) {
     case 0:
       Disturb(seat_fleet_);
       break;
@@ -176,6 +189,9 @@ void World::Weather(int64_t until_us) {
       break;
     case 2:
       Disturb(payment_fleet_);
+      break;
+    case 3:
+      Disturb(ranking_fleet_);
       break;
     default:
       Disturb(reservation_fleet_);
@@ -210,6 +226,21 @@ void World::CancelShow() {
   scheduler_.After(rng_.Between(100, 3'000), nullptr, [this] {
     if (SeatProcess* const to = Choose(seat_fleet_))
       scheduler_.After(0, to->life(), [to] { to->EndSale(kShow); });
+  });
+}
+
+void World::AskAsOperator(OperatorAsks asks, std::function<void(bool done)> told) {
+  scheduler_.After(rng_.Between(100, 3'000), nullptr, [this, asks = std::move(asks), told = std::move(told)] {
+    SeatProcess* const to = Choose(seat_fleet_);
+    if (to == nullptr) return;
+    scheduler_.After(0, to->life(), [this, to, asks, told] {
+      to->Operate(asks, [this, to, told](const Result<seat::Outcome>& outcome) {
+        const Fault fault = to->At(PointKind::kReply, "operator");
+        if (!outcome || fault == Fault::kReplyLost || fault == Fault::kDelayed) return;
+        scheduler_.After(rng_.Between(100, 3'000), nullptr,
+                         [told, done = outcome->kind == seat::Outcome::Kind::kDone] { told(done); });
+      });
+    });
   });
 }
 
@@ -316,12 +347,13 @@ bool World::RunUntil(const std::function<bool()>& done, milliseconds limit) {
 }
 
 bool World::IsQuiet() const {
+  const bool consumed = ranking_fleet_.replicas.empty() || ranking_.place == bus_.log().size();
   const bool published = reservations_.outbox.rows.empty() && wallets_.outbox.rows.empty() &&
                          payments_.outbox.rows.empty() && seats_.outbox.rows.empty();
   const bool certain = acquirer_.quiet() && std::ranges::all_of(payments_.payments, [](const auto& entry) {
                          return entry.second.settled() && entry.second.refunding == 0;
                        });
-  return published && certain &&
+  return published && consumed && certain &&
          std::ranges::all_of(reservations_.rows.reservations(), [](const auto& entry) {
            return entry.second.saga.status == reservation::SagaStatus::kDone &&
                   entry.second.state != reservation::State::kHeld;

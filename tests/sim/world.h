@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "audit/invariants.h"
+#include "sim/consumer.h"
 #include "sim/faults.h"
 #include "sim/history.h"
 #include "sim/services.h"
@@ -20,6 +21,7 @@ struct WorldOptions {
   uint64_t seed = 1;
   int reservation_replicas = 1;
   int other_replicas = 1;
+  int ranking_replicas = 0;
   milliseconds max_skew{0};
   uint32_t rows = 2;  // of seats
   uint32_t row_seats = 4;
@@ -34,6 +36,9 @@ class World final : public Directory {
  public:
   static constexpr int64_t kShow = 7;
   static constexpr int64_t kPrice = 1'000;
+  static constexpr const char* kChannel = "fans";
+  // Of a buyer: every second one is a fan.
+  [[nodiscard]] static std::vector<std::string> ChannelsOf(const std::string& buyer);
 
   explicit World(const WorldOptions& options);
   ~World() override;
@@ -59,6 +64,10 @@ class World final : public Directory {
   [[nodiscard]] bool show_cancelled() const { return reservations_.cancelled_at.has_value(); }
   [[nodiscard]] std::optional<Timestamp> sale_ended_at() const { return seats_.sale_ended_at; }
 
+  // What an operator asks of a replica of seat, and whether it was done; `told` may never be called.
+  using OperatorAsks = std::function<void(seat::SeatService&, seat::SeatService::Done)>;
+  void AskAsOperator(OperatorAsks asks, std::function<void(bool done)> told);
+
   // An operator settles outside of the acquirer what that refuses to give back: it is asked once more first.
   void SettleRefused();
 
@@ -74,10 +83,15 @@ class World final : public Directory {
   [[nodiscard]] size_t EndedByShow() const;
   // Payments whose money was taken after they had ended.
   [[nodiscard]] size_t CapturedLate() const;
+  // Events that came to the bus late, and that another publisher had published meanwhile.
+  [[nodiscard]] size_t Overtaken() const { return bus_.overtaken(); }
   // Seats that no row has an owner of.
   [[nodiscard]] std::vector<uint32_t> FreeSeats() const;
   [[nodiscard]] FinalRead Read() const;
   [[nodiscard]] const ReservationDb& reservations() const { return reservations_; }
+  [[nodiscard]] const SeatDb& seats() const { return seats_; }
+  // Once it has heard of all, each replica shows every seat as it is, and knows its show.
+  void JudgeMaps();
   // With trace: what happened, each with its time. And a number that two runs share only if all of it is the
   // same.
   [[nodiscard]] const std::vector<std::string>& timeline() const { return timeline_; }
@@ -116,8 +130,8 @@ class World final : public Directory {
   [[nodiscard]] audit::ShowFact ShowFact() const;
   [[nodiscard]] audit::LedgerFact Ledger() const;
   void JudgeHolds();
-  void JudgeMaps(std::vector<std::string>& wrong);
   void JudgeAcquirer(std::vector<std::string>& wrong) const;
+  void JudgeRanking(std::vector<std::string>& wrong) const;
   void JudgeFees(std::vector<std::string>& wrong) const;
   void JudgeCancelledShow(const std::vector<Operation>& history, std::vector<std::string>& wrong) const;
 
@@ -132,18 +146,20 @@ class World final : public Directory {
   WalletDb wallets_;
   PaymentDb payments_;
   SeatDb seats_;
+  RankingDb ranking_;
   std::set<SagaId> bound_;
   std::set<SagaId> unbound_;                       // tombstones
   std::set<std::pair<SagaId, std::string>> come_;  // actions that have come to their participants
   std::shared_ptr<Life> queue_life_ = std::make_shared<Life>();
   std::vector<std::string> timeline_;
   uint64_t fingerprint_ = 0;
-  std::set<std::string> wrong_holds_;
+  std::set<std::string> wrong_meanwhile_;
   Ground ground_;
   Fleet<SeatProcess> seat_fleet_;
   Fleet<WalletProcess> wallet_fleet_;
   Fleet<PaymentProcess> payment_fleet_;
   Fleet<ReservationProcess> reservation_fleet_;
+  Fleet<RankingProcess> ranking_fleet_;
 };
 
 }  // namespace boxoffice::sim
