@@ -98,7 +98,7 @@ Result<void> Auditor::Wait(milliseconds how_long) {
 
 size_t Auditor::bytes() const {
   return (events_ ? events_->bytes() : 0) + seats_.size() * sizeof(SeatFact) +
-         by_owner_.capacity() * sizeof(uint32_t);
+         by_owner_.capacity() * sizeof(uint32_t) + offered_.capacity() * sizeof(Offered);
 }
 
 Result<void> Auditor::GoOn() const {
@@ -121,6 +121,7 @@ Result<Verdict> Auditor::Run() {
   events_.reset();
   std::deque<SeatFact>().swap(seats_);
   std::vector<uint32_t>().swap(by_owner_);
+  std::vector<Offered>().swap(offered_);
   std::vector<Suspect>().swap(suspects_);
   return verdict;
 }
@@ -140,7 +141,8 @@ Result<Verdict> Auditor::Judge() {
   const bool has_seats = done(&Auditor::ReadSeats);
   if (!has_seats)
     std::deque<SeatFact>().swap(seats_);  // or they would count as memory for what goes on without
-  if (has_events && has_seats && done(&Auditor::ReadReservations)) done(&Auditor::FollowSuspects);
+  const bool has_places = has_seats && done(&Auditor::ReadWaitlists);
+  if (has_events && has_places && done(&Auditor::ReadReservations)) done(&Auditor::FollowSuspects);
   done(&Auditor::FollowLedgers);
   if (has_events) done(&Auditor::FollowRankings);
   if (stopped()) return Stopping();
@@ -225,8 +227,8 @@ Result<ShowFact> Auditor::ReadShow(int64_t show_id, std::deque<SeatFact>* into) 
 }
 
 Result<void> Auditor::ReadSeats() {
-  BOXOFFICE_ASSIGN(const auto shows, collector_.Shows());
-  for (const int64_t show_id : shows) {
+  BOXOFFICE_ASSIGN(shows_, collector_.Shows());
+  for (const int64_t show_id : shows_) {
     const auto judge = [this, show_id](std::deque<SeatFact>* into) -> Result<std::vector<Violation>> {
       Facts facts;
       BOXOFFICE_ASSIGN(auto show, ReadShow(show_id, into));
@@ -239,8 +241,45 @@ Result<void> Auditor::ReadSeats() {
   by_owner_.resize(seats_.size());
   std::iota(by_owner_.begin(), by_owner_.end(), 0U);
   std::ranges::stable_sort(by_owner_, {}, [this](uint32_t index) { return seats_[index].owner; });
-  verdict_.checked["shows"] = static_cast<int64_t>(shows.size());
+  verdict_.checked["shows"] = static_cast<int64_t>(shows_.size());
   verdict_.checked["seats"] = static_cast<int64_t>(seats_.size());
+  return {};
+}
+
+Result<WaitlistFact> Auditor::ReadWaitlist(int64_t show_id, bool note_offers) {
+  WaitlistFact waitlist;
+  waitlist.show_id = show_id;
+  for (uint64_t after = 0;;) {
+    BOXOFFICE_ASSIGN(const auto page, collector_.Places(show_id, after));
+    for (const Collector::Place& place : page.rows) {
+      after = place.fact.place;
+      waitlist.changed_at = std::max(waitlist.changed_at, place.fact.updated_at);
+      if (IsOpen(place.fact.state)) ++waitlist.open, ++waitlist.open_of_user[place.user_id];
+      if (note_offers && !place.offer.IsNil()) offered_.push_back({place.offer, place.fact});
+      if (note_offers) ++verdict_.checked["places"];
+    }
+    BOXOFFICE_TRY(GoOn());
+    if (!page.more) break;
+  }
+  std::erase_if(waitlist.open_of_user, [](const auto& user) { return user.second == 1; });
+  if (waitlist.open > 0 || waitlist.changed_at == Timestamp()) return waitlist;
+  BOXOFFICE_ASSIGN(const auto page, collector_.Seats(show_id, 0, 1));
+  waitlist.kept = page.show && page.show->keeps_seats;
+  return waitlist;
+}
+
+Result<void> Auditor::ReadWaitlists() {
+  for (const int64_t show_id : shows_) {
+    const auto judge = [this, show_id](bool note_offers) -> Result<std::vector<Violation>> {
+      Facts facts;
+      BOXOFFICE_ASSIGN(auto waitlist, ReadWaitlist(show_id, note_offers));
+      facts.waitlists.push_back(std::move(waitlist));
+      return Check(facts, clock_.Now(), bounds_);
+    };
+    BOXOFFICE_ASSIGN(auto suspicions, judge(true));
+    BOXOFFICE_TRY(Confirm(std::move(suspicions), [&judge] { return judge(false); }));
+  }
+  std::ranges::stable_sort(offered_, {}, &Offered::offer);
   return {};
 }
 
@@ -251,6 +290,7 @@ Result<void> Auditor::ReadReservations() {
   Stream<PaymentFact> payments([this](ReservationId after) { return collector_.Payments(after); });
   auto seat = by_owner_.begin();
   auto event = events_->rows().begin();
+  auto offered = offered_.begin();
   ReservationId after;
   std::map<ReservationId, Case> chunk;
   const auto case_of = [&chunk](ReservationId id) -> Case& {
@@ -277,6 +317,9 @@ Result<void> Auditor::ReadReservations() {
     }
     for (; event != events_->rows().end() && (!last || event->reservation <= *last); ++event) {
       case_of(event->reservation).events.push_back(event->Fact());
+    }
+    for (; offered != offered_.end() && (!last || offered->offer <= *last); ++offered) {
+      case_of(offered->offer).places.push_back(offered->place);
     }
     CheckChunk(chunk);
     if (!page.more) return {};
@@ -339,12 +382,38 @@ Result<std::optional<Case>> Auditor::ReadCase(ReservationId id, const std::vecto
     const SeatFact& seat = page.rows.front().fact;
     (seat.owner == id ? facts.seats : facts.others_seats).push_back(seat);
   }
+  BOXOFFICE_TRY(ReadPlaces(facts));
   facts.events = events_->Of(id);
   BOXOFFICE_ASSIGN(const auto again, collector_.Reservation(id));
   const bool same = again.has_value() == facts.reservation.has_value() &&
                     (!again || again->version == facts.reservation->version);
   if (!same) return std::nullopt;
   return facts;
+}
+
+// Those that had it when they were read, and all of its buyer.
+Result<void> Auditor::ReadPlaces(Case& facts) {
+  const auto add = [&facts](const Collector::PlacePage& page) {
+    for (const Collector::Place& place : page.rows) {
+      if (place.offer != facts.id) continue;
+      const bool known =
+          std::ranges::find(facts.places, place.fact.place, &PlaceFact::place) != facts.places.end();
+      if (!known) facts.places.push_back(place.fact);
+    }
+  };
+  for (const Offered& once : std::ranges::equal_range(offered_, facts.id, {}, &Offered::offer)) {
+    BOXOFFICE_ASSIGN(const auto page, collector_.Places(once.place.show_id, once.place.place - 1, {}, 1));
+    add(page);
+  }
+  const bool may_be_offer = std::ranges::any_of(events_->Of(facts.id), &EventFact::from_waitlist);
+  if (!facts.reservation || !may_be_offer) return {};
+  for (uint64_t after = 0;;) {
+    const ReservationFact& offer = *facts.reservation;
+    BOXOFFICE_ASSIGN(const auto page, collector_.Places(offer.show_id, after, offer.user_id));
+    add(page);
+    if (!page.more) return {};
+    after = page.rows.back().fact.place;
+  }
 }
 
 Result<void> Auditor::FollowSuspects() {

@@ -54,8 +54,8 @@ struct Surroundings {
   std::function<bool()> after_page;
 };
 
-// Not thread-safe. While it runs it needs about 64 bytes of memory per event and per owned seat; reservations
-// are read page by page.
+// Not thread-safe. While it runs it needs about 64 bytes of memory per event, per owned seat and per offer to
+// a waitlist; reservations are read page by page.
 class Auditor {
  public:
   Auditor(const rpc::ChannelFactory& channels, bus::Bus& bus, const Clock& clock, Surroundings surroundings,
@@ -86,10 +86,13 @@ class Auditor {
   Result<void> RefreshEvents();
   Result<void> ReadSeats();
   Result<ShowFact> ReadShow(int64_t show_id, std::deque<SeatFact>* into);
+  Result<void> ReadWaitlists();
+  Result<WaitlistFact> ReadWaitlist(int64_t show_id, bool note_offers);
   Result<void> ReadReservations();
   void CheckChunk(std::map<ReservationId, Case>& chunk);
   Result<void> FollowSuspects();
   Result<std::optional<Case>> ReadCase(ReservationId id, const std::vector<SeatFact>& once_owned);
+  Result<void> ReadPlaces(Case& facts);
   // What is no matter of one reservation.
   Result<void> FollowLedgers();
   Result<void> FollowRankings();
@@ -115,6 +118,12 @@ class Auditor {
   std::unique_ptr<EventIndex> events_;
   std::deque<SeatFact> seats_;      // by (show, seat_no)
   std::vector<uint32_t> by_owner_;  // indexes into seats_, by (owner, show, seat_no)
+  std::vector<int64_t> shows_;
+  struct Offered {
+    ReservationId offer;
+    PlaceFact place;
+  };
+  std::vector<Offered> offered_;  // by offer
   std::vector<Suspect> suspects_;
 };
 

@@ -34,6 +34,7 @@ struct World {
   std::multimap<std::string, payment::v1::Payment> payments;
   std::map<std::pair<int64_t, uint32_t>, seat::v1::AuditResponse::Row> seats;
   std::map<int64_t, seat::v1::Show> shows;
+  std::map<std::pair<int64_t, uint64_t>, reservation::v1::WaitlistEntry> places;  // by show and place
   wallet::v1::GetTotalsResponse totals;
   queue::v1::ListQueuesResponse queues;
   ranking::v1::AuditResponse ranking;
@@ -55,6 +56,7 @@ bool FillPage(const Rows& rows, const std::string& after, size_t limit, Add add)
 
 struct FakeReservations final : reservation::v1::ReservationService::CallbackService {
   BOXOFFICE_FAKE(Audit, reservation::v1, AuditRequest, ListReservationsResponse)
+  BOXOFFICE_FAKE(ListWaitlist, reservation::v1, ListWaitlistRequest, ListWaitlistResponse)
   BOXOFFICE_FAKE(GetShowCancellation, reservation::v1, GetShowCancellationRequest, ShowCancellation)
 };
 struct FakeWallet final : wallet::v1::WalletService::CallbackService {
@@ -102,6 +104,16 @@ inline void Answer(World& world, const reservation::v1::AuditRequest& request,
   } else {
     response.set_more(FillPage(world.reservations, request.after_id(), world.page,
                                [&](const auto& row) { *response.add_reservations() = row; }));
+  }
+}
+inline void Answer(World& world, const reservation::v1::ListWaitlistRequest& request,
+                   reservation::v1::ListWaitlistResponse& response) {
+  const size_t limit = std::min<size_t>(request.limit(), world.page);
+  for (auto it = world.places.upper_bound({request.show_id(), request.after_place()});
+       it != world.places.end() && it->first.first == request.show_id() && !response.more(); ++it) {
+    if (!request.user_id().empty() && it->second.user_id() != request.user_id()) continue;
+    response.set_more(static_cast<size_t>(response.entries_size()) == limit);
+    if (!response.more()) *response.add_entries() = it->second;
   }
 }
 inline void Answer(World& world, const wallet::v1::AuditRequest& request,
@@ -190,6 +202,7 @@ class AuditorTest : public ::testing::Test {
  protected:
   AuditorTest() {
     AnswerFrom(world_, reservations_.Audit_);
+    AnswerFrom(world_, reservations_.ListWaitlist_);
     AnswerFrom(world_, wallet_.Audit_);
     AnswerFrom(world_, wallet_.GetTotals_);
     AnswerFrom(world_, payments_.Audit_);
@@ -291,7 +304,7 @@ class AuditorTest : public ::testing::Test {
   }
 
   void Publish(ReservationId id, const std::string& type, uint64_t version,
-               std::initializer_list<uint32_t> seats = {}, int64_t fee = 0) {
+               std::initializer_list<uint32_t> seats = {}, int64_t fee = 0, bool from_waitlist = false) {
     ::boxoffice::bus::v1::ReservationEvent body;
     body.set_reservation_id(std::string(id.bytes()));
     body.set_show_id(7);
@@ -299,6 +312,7 @@ class AuditorTest : public ::testing::Test {
     const auto row = world_.reservations.find(std::string(id.bytes()));
     if (row != world_.reservations.end()) body.set_amount(row->second.amount());
     body.set_fee(fee);
+    body.set_from_waitlist(from_waitlist);
     for (const uint32_t seat_no : seats) body.add_seat_nos(seat_no);
     bus::Record record;
     record.event.id = EventId::Make(kStart, random_);

@@ -124,6 +124,23 @@ std::vector<Fact> WithoutIds(Collector::Page<Fact> page) {
   return facts;
 }
 
+std::optional<PlaceState> ToState(reservation::v1::WaitlistState state) {
+  switch (state) {
+    case reservation::v1::WAITLIST_WAITING:
+      return PlaceState::kWaiting;
+    case reservation::v1::WAITLIST_OFFERED:
+      return PlaceState::kOffered;
+    case reservation::v1::WAITLIST_ACCEPTED:
+      return PlaceState::kAccepted;
+    case reservation::v1::WAITLIST_LAPSED:
+      return PlaceState::kLapsed;
+    case reservation::v1::WAITLIST_LEFT:
+      return PlaceState::kLeft;
+    default:
+      return std::nullopt;
+  }
+}
+
 ShowFact ToFact(const seat::v1::Show& show) {
   ShowFact fact;
   fact.show_id = show.id();
@@ -134,6 +151,8 @@ ShowFact ToFact(const seat::v1::Show& show) {
   fact.blocked = show.blocked();
   fact.highest_seat_limit = show.highest_seat_limit();
   fact.cancelled = show.state() == seat::v1::CANCELLED;
+  fact.keeps_seats =
+      show.waitlist_first() && (show.state() == seat::v1::ON_SALE || show.state() == seat::v1::SOLD_OUT);
   return fact;
 }
 
@@ -276,6 +295,33 @@ Result<Collector::SeatPage> Collector::Seats(int64_t show_id, uint32_t after_sea
   }
   for (const auto& show : response.shows()) {
     if (show.id() == show_id) page.show = ToFact(show);
+  }
+  if (page.more && page.rows.empty()) return Malformed("an empty page with more behind it");
+  return page;
+}
+
+Result<Collector::PlacePage> Collector::Places(int64_t show_id, uint64_t after_place,
+                                               const std::string& user_id, uint32_t limit) {
+  reservation::v1::ListWaitlistRequest request;
+  request.set_show_id(show_id);
+  request.set_user_id(user_id);
+  request.set_after_place(after_place);
+  request.set_limit(limit);
+  BOXOFFICE_ASSIGN(auto response, Ask<reservation::v1::ListWaitlistResponse>(
+                                      "reservation", std::move(request),
+                                      [this](auto... a) { reservation_->async()->ListWaitlist(a...); }));
+  PlacePage page;
+  page.more = response.more();
+  page.rows.reserve(static_cast<size_t>(response.entries_size()));
+  for (auto& entry : *response.mutable_entries()) {
+    const bool offered = !entry.reservation_id().empty();
+    const auto offer = offered ? ReservationId::FromBytes(entry.reservation_id()) : ReservationId();
+    const auto state = ToState(entry.state());
+    if (!offer || !state) return Malformed("a place's reservation_id or state");
+    page.rows.push_back({{entry.show_id(), entry.place(), UserHash(entry.user_id()), *state,
+                          FromUnixMs(entry.updated_at_ms())},
+                         std::move(*entry.mutable_user_id()),
+                         *offer});
   }
   if (page.more && page.rows.empty()) return Malformed("an empty page with more behind it");
   return page;

@@ -48,6 +48,15 @@ class Collector {
     bool more = false;
     std::optional<ShowFact> show;  // as the service counts it; none: no such show
   };
+  struct Place {
+    PlaceFact fact;
+    std::string user_id;
+    ReservationId offer;  // nil: there was none
+  };
+  struct PlacePage {
+    std::vector<Place> rows;  // of one show, in the order of joining
+    bool more = false;
+  };
   struct Queue {
     int64_t show_id = 0;
     uint64_t active_cap = 0;
@@ -72,6 +81,10 @@ class Collector {
   [[nodiscard]] Result<std::vector<int64_t>> Shows();
   // Owned seats behind `after_seat_no`; `limit` up to kPage.
   [[nodiscard]] Result<SeatPage> Seats(int64_t show_id, uint32_t after_seat_no, uint32_t limit = kPage);
+
+  // The places on a show's waitlist behind `after_place`, of one user if one is named; `limit` up to kPage.
+  [[nodiscard]] Result<PlacePage> Places(int64_t show_id, uint64_t after_place,
+                                         const std::string& user_id = {}, uint32_t limit = kPage);
 
   // Whether the reservations of a cancelled show are being cancelled.
   [[nodiscard]] Result<bool> CancellationRuns(int64_t show_id);

@@ -73,7 +73,8 @@ Result<void> EventIndex::ReadFrom(bus::Position& position, const std::function<R
               .number = end() + 1,
               .version = static_cast<uint32_t>(std::min<uint64_t>(body.version(), UINT32_MAX)),
               .seats = static_cast<uint16_t>(std::min(body.seat_nos_size(), UINT16_MAX)),
-              .type = *type});
+              .type = *type,
+              .from_waitlist = body.from_waitlist()});
       row.money = row.cancels() ? body.fee() : body.amount();
     }
     position = page.next;

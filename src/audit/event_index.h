@@ -27,11 +27,12 @@ class EventIndex {
     uint32_t version = 0;  // what does not fit is the highest: no reservation has so many
     uint16_t seats = 0;    // that it names
     EventType type = EventType::kHeld;
+    bool from_waitlist = false;
     [[nodiscard]] bool cancels() const {
       return type == EventType::kCancelled || type == EventType::kSeatsCancelled;
     }
     [[nodiscard]] EventFact Fact() const {
-      return {id, type, version, cancels() ? 0 : money, cancels() ? money : 0};
+      return {id, type, version, cancels() ? 0 : money, cancels() ? money : 0, from_waitlist};
     }
   };
   static_assert(sizeof(Row) == 64);

@@ -26,6 +26,22 @@ std::string_view StateName(State state) {
   return "";
 }
 
+std::string_view StateName(PlaceState state) {
+  switch (state) {
+    case PlaceState::kWaiting:
+      return "WAITING";
+    case PlaceState::kOffered:
+      return "OFFERED";
+    case PlaceState::kAccepted:
+      return "ACCEPTED";
+    case PlaceState::kLapsed:
+      return "LAPSED";
+    case PlaceState::kLeft:
+      return "LEFT";
+  }
+  return "";
+}
+
 std::string_view EventTypeName(EventType type) {
   switch (type) {
     case EventType::kHeld:

@@ -113,9 +113,27 @@ inline constexpr EventType kEventTypes[] = {
 struct EventFact {
   EventId id;
   EventType type = EventType::kHeld;
-  uint64_t version = 0;  // of the reservation
-  int64_t amount = 0;    // of no cancellation: of the seats that it has, minor units
-  int64_t fee = 0;       // kept by this cancellation, minor units
+  uint64_t version = 0;        // of the reservation
+  int64_t amount = 0;          // of no cancellation: of the seats that it has, minor units
+  int64_t fee = 0;             // kept by this cancellation, minor units
+  bool from_waitlist = false;  // of an offer to somebody on the waitlist
+};
+
+enum class PlaceState : uint8_t { kWaiting, kOffered, kAccepted, kLapsed, kLeft };
+// "WAITING", "OFFERED", …
+[[nodiscard]] std::string_view StateName(PlaceState state);
+// Who waits, or has an offer.
+[[nodiscard]] inline bool IsOpen(PlaceState state) {
+  return state == PlaceState::kWaiting || state == PlaceState::kOffered;
+}
+
+// A place on a show's waitlist, that has an offer or had one.
+struct PlaceFact {
+  int64_t show_id = 0;
+  uint64_t place = 0;
+  uint64_t user_hash = 0;
+  PlaceState state = PlaceState::kWaiting;
+  Timestamp updated_at{};
 };
 
 // Everything that the services know of one reservation id.
@@ -127,6 +145,7 @@ struct Case {
   std::vector<SeatFact> seats;         // that it owns
   std::vector<SeatFact> others_seats;  // that the reservation names, and another owns
   std::vector<EventFact> events;       // in the bus's order, repeated deliveries included
+  std::vector<PlaceFact> places;       // on waitlists, whose offer it is
 };
 
 // The wallet service's ledger in one currency.
@@ -149,9 +168,19 @@ struct ShowFact {
   // Whether the counts were the same before and after the list was read; else the two can't be compared.
   bool still = true;
   uint32_t highest_seat_limit = 0;  // per buyer, that the show ever had; 0: not known
+  bool keeps_seats = false;         // it is on sale, and what is free is sold to its waitlist alone
   bool cancelled = false;
   bool cancellation_runs = false;  // its reservations are being cancelled; only asked where seats are sold
   std::map<std::string, uint32_t> owned;  // seats by buyer, sold or held and not expired
+};
+
+// A show's waitlist.
+struct WaitlistFact {
+  int64_t show_id = 0;
+  uint64_t open = 0;                             // places
+  std::map<std::string, uint32_t> open_of_user;  // of those who have several
+  Timestamp changed_at{};                        // the last of its places
+  bool kept = false;                             // as ShowFact::keeps_seats
 };
 
 // A show's queue, read twice.
@@ -183,6 +212,7 @@ struct Facts {
   std::vector<LedgerFact> ledgers;
   std::vector<std::string> bad_wallet_users;
   std::vector<ShowFact> shows;
+  std::vector<WaitlistFact> waitlists;
   std::vector<QueueFact> queues;
   std::vector<RankingFact> rankings;
 };

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "audit/waitlist_kept.h"
+
 namespace boxoffice::audit {
 
 std::string_view InvariantName(Invariant invariant) {
@@ -34,6 +36,8 @@ std::string_view InvariantName(Invariant invariant) {
       return "admission_and_limits";
     case Invariant::kCancelledRefunded:
       return "cancelled_refunded";
+    case Invariant::kWaitlistKept:
+      return "waitlist_kept";
   }
   return "";
 }
@@ -111,6 +115,7 @@ class CaseCheck {
   std::vector<Violation> Take() {
     CheckDebitOnce();
     CheckPaymentOnce();
+    CheckPlaces(case_, now_, bounds_, violations_);
     if (!case_.reservation) {
       CheckWithoutReservation();
       return std::move(violations_);
@@ -577,6 +582,7 @@ std::vector<Violation> Check(const Facts& facts, Timestamp now, const Bounds& bo
   }
   CheckLedgers(facts, violations);
   CheckShows(facts, violations);
+  CheckWaitlists(facts, now, bounds, violations);
   CheckQueues(facts, violations);
   CheckRankings(facts, violations);
   return violations;

@@ -31,13 +31,16 @@ enum class Invariant : int {
   kAdmissionAndLimits = 13,
   // Besides those: a show that is cancelled has nothing sold, unless its cancellation is under way.
   kCancelledRefunded = 15,
+  // And an offer to a waitlist is one place's, which says what has become of it; a user has one place, and
+  // seats are kept for nobody else than who waits.
+  kWaitlistKept = 16,
 };
 inline constexpr Invariant kInvariants[] = {
     Invariant::kLedgerBalanced,    Invariant::kDebitOnce,         Invariant::kPaymentOnce,
     Invariant::kSeatSoldOnce,      Invariant::kConfirmedComplete, Invariant::kEndedClean,
     Invariant::kConfirmedKept,     Invariant::kStateEdges,        Invariant::kNothingOrphaned,
     Invariant::kEventsPublished,   Invariant::kProjectionsEqual,  Invariant::kAdmissionAndLimits,
-    Invariant::kCancelledRefunded,
+    Invariant::kCancelledRefunded, Invariant::kWaitlistKept,
 };
 // "ledger_balanced", "debit_once", …: stable; what scripts and alerts match.
 [[nodiscard]] std::string_view InvariantName(Invariant invariant);
@@ -61,6 +64,9 @@ struct Bounds {
   // How far the clocks of two services may be apart: what a hold that ends within this has lost already may
   // have ended there.
   milliseconds clock_skew{30'000};
+  // Until a place on a waitlist says what has become of its offer, and nothing is kept for a waitlist that
+  // nobody is on: a look is a second after the other, but waits for the seat service.
+  milliseconds look_at_waitlist{5 * 60'000};
 };
 
 // Violations in `facts`, in their order. A reservation whose saga has not ended is only held to what is true
