@@ -16,10 +16,7 @@ using reservation::State;
 constexpr int kMaxTries = 40;
 constexpr int64_t kPatienceUs = 4'000'000;  // with one attempt
 constexpr int64_t kOperatorLooksUs = 10'000'000;
-// From the end of a cancelled show's sale until nothing is decided any more without it, and between two
-// looks.
-constexpr milliseconds kSettle{5'000};
-constexpr int64_t kPassUs = 1'000'000;
+constexpr int64_t kLooksAgainUs = 1'000'000;
 
 asio::awaitable<Result<reservation::Answer>> Reserve(reservation::Service& service,
                                                      reservation::ReserveRequest request) {
@@ -67,7 +64,7 @@ void Clients::Ask(Wish wish, Then then) {
   Send(request);
 }
 
-ReservationProcess::Begin Clients::BeginOf(const Request& request) const {
+ReservationProcess::Begin<reservation::Answer> Clients::BeginOf(const Request& request) const {
   const Wish wish = request.wish;
   reservation::Request head;
   head.key = {wish.kind == Kind::kMove || wish.by_operator ? "operator" : wish.buyer, wish.key};
@@ -75,40 +72,30 @@ ReservationProcess::Begin Clients::BeginOf(const Request& request) const {
   head.sent_before = request.tries > 0 && request.tries % 2 == 0;
   using Coroutine = asio::awaitable<Result<reservation::Answer>>;
   if (wish.for_show) {
-    return [id = wish.reservation](reservation::Service& service) -> Coroutine {
+    return [id = wish.reservation](reservation::Service& service, reservation::ShowService&) -> Coroutine {
       return service.EndForShow(id);
     };
   }
   switch (wish.kind) {
     case Kind::kConfirm:
-      return [head, wish](reservation::Service& service) -> Coroutine {
+      return [head, wish](reservation::Service& service, reservation::ShowService&) -> Coroutine {
         reservation::ConfirmRequest confirm{head, wish.reservation, "token", wish.method};
         return service.Confirm(std::move(confirm));
       };
     case Kind::kCancel:
-      return [head, wish](reservation::Service& service) -> Coroutine {
+      return [head, wish](reservation::Service& service, reservation::ShowService&) -> Coroutine {
         reservation::CancelRequest cancel{head, wish.reservation, wish.seats, wish.by_operator, "a call"};
         return service.Cancel(std::move(cancel));
       };
     case Kind::kMove:
-      return [head, wish](reservation::Service& service) -> Coroutine {
+      return [head, wish](reservation::Service& service, reservation::ShowService&) -> Coroutine {
         reservation::MoveRequest move{head, wish.reservation, {{wish.seats[0]}, {wish.seats[1]}}, "a pillar"};
         return service.Move(std::move(move));
       };
     default:
       break;
   }
-  if (wish.offer) {
-    return [wish](reservation::Service& service) -> Coroutine {
-      reservation::Reservation offer;
-      offer.id = wish.reservation;
-      offer.user_id = wish.buyer;
-      offer.show_id = World::kShow;
-      offer.choice.best_count = wish.best;
-      return service.Offer(std::move(offer));
-    };
-  }
-  return [head, wish](reservation::Service& service) {
+  return [head, wish](reservation::Service& service, reservation::ShowService&) {
     reservation::ReserveRequest reserve;
     reserve.request = head;
     reserve.show_id = World::kShow;
@@ -124,10 +111,11 @@ ReservationProcess::Begin Clients::BeginOf(const Request& request) const {
 
 void Clients::Send(const std::shared_ptr<Request>& request) {
   const int attempt = ++request->tries;
-  world_.AskReservation(OperationName(request->wish.kind), BeginOf(*request),
-                        [this, request, attempt](const Result<reservation::Answer>& answer) {
-                          Hear(request, attempt, answer);
-                        });
+  world_.AskReservation<reservation::Answer>(
+      OperationName(request->wish.kind), BeginOf(*request),
+      [this, request, attempt](const Result<reservation::Answer>& answer) {
+        Hear(request, attempt, answer);
+      });
   world_.scheduler().After(kPatienceUs, nullptr, [this, request, attempt] {
     if (!request->answered && request->tries == attempt) Again(request);
   });
@@ -214,8 +202,9 @@ void Clients::WatchParked() {
     if (row.saga.status != reservation::SagaStatus::kParked) continue;
     ++retried_;
     // If it does not arrive, the saga is parked still at the next look.
-    world_.AskReservation(
-        "retry", [id](reservation::Service& service) { return Retry(service, id); },
+    world_.AskReservation<reservation::Answer>(
+        "retry",
+        [id](reservation::Service& service, reservation::ShowService&) { return Retry(service, id); },
         [](const Result<reservation::Answer>&) {});
   }
   world_.scheduler().After(kOperatorLooksUs, nullptr, [this] { WatchParked(); });
@@ -223,29 +212,27 @@ void Clients::WatchParked() {
 
 void Clients::CancelShow(milliseconds in) {
   ++open_;  // until it is done
-  world_.scheduler().After(in.count() * 1'000, nullptr, [this] { EndAll(); });
+  world_.scheduler().After(in.count() * 1'000, nullptr, [this] { GoOnCancelling(); });
 }
 
-// In passes, as the service does it (saga/show_cancellation.cc), until a whole one finds none.
-void Clients::EndAll() {
-  const Timestamp now = world_.scheduler().Now();
-  const std::optional<Timestamp> ended_at = world_.sale_ended_at();
-  bool all = ended_at && now >= *ended_at + kSettle;
-  if (!ended_at) world_.CancelShow();
-  for (const auto& [id, row] : world_.reservations().rows.reservations()) {
-    if (!ended_at || reservation::IsEnd(row.state)) continue;
-    all = false;
-    // What was read may be no longer so.
-    if (row.saga.status != reservation::SagaStatus::kDone && !world_.rng().Chance(25)) continue;
-    world_.AskReservation(
-        "end", [id](reservation::Service& service) { return service.EndForShow(id); },
-        [](const Result<reservation::Answer>&) {});
-  }
-  if (all) {
+// Asks until the intent is on record, and once in a while again.
+void Clients::GoOnCancelling() {
+  using reservation::Cancellation;
+  const auto state = world_.cancellation();
+  if (state == reservation::CancellationState::kDone) {
     --open_;
-  } else {
-    world_.scheduler().After(kPassUs, nullptr, [this] { EndAll(); });
+    return;
   }
+  if (!state || world_.rng().Chance(5)) {
+    world_.AskReservation<Cancellation>(
+        "cancel show",
+        [](reservation::Service&, reservation::ShowService& shows) -> asio::awaitable<Result<Cancellation>> {
+          reservation::BeginCancellation begin{World::kShow, "a storm", "operator"};
+          return shows.Cancel(std::move(begin));
+        },
+        [](const Result<Cancellation>&) {});
+  }
+  world_.scheduler().After(kLooksAgainUs, nullptr, [this] { GoOnCancelling(); });
 }
 
 // One of her requests that were answered, once more; or, by the key of one that was done, another.

@@ -26,7 +26,6 @@ class Clients {
     int64_t amount = 0;           // of a top-up
     ReservationId reservation;
     std::string method = "sim:ok";
-    bool offer = false;        // a hold that the waitlist makes
     bool for_show = false;     // a cancellation because its show is cancelled
     bool by_operator = false;  // a cancellation for the buyer
     std::string key;           // of an earlier request, to ask it again; empty: a new one
@@ -61,11 +60,11 @@ class Clients {
   void Hear(const std::shared_ptr<Request>& request, int attempt, const Result<reservation::Answer>& answer);
   void Again(const std::shared_ptr<Request>& request);
   void End(const std::shared_ptr<Request>& request);
-  [[nodiscard]] ReservationProcess::Begin BeginOf(const Request& request) const;
+  [[nodiscard]] ReservationProcess::Begin<reservation::Answer> BeginOf(const Request& request) const;
   void Live(const std::string& buyer, int wishes);
   [[nodiscard]] std::optional<Wish> Repeat(const std::string& buyer);
   void MeddleWith(const Operation& last);
-  void EndAll();
+  void GoOnCancelling();
   void GoOn(const std::string& buyer, int wishes, const Operation& last);
 
   World& world_;

@@ -55,6 +55,7 @@ struct FinalRead {
     int64_t fees = 0;
     uint64_t version = 0;
     bool ended_by_show = false;
+    bool from_waitlist = false;  // nobody asked for it: it was offered
   };
   std::map<ReservationId, Row> reservations;
   std::map<std::string, int64_t> balances;                        // by buyer; who has no wallet is not in it

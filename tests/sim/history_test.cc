@@ -125,6 +125,12 @@ TEST_F(History, ARefusalOfSeatsThatNobodyHadIsFound) {
   ExpectFound("refused seats that nobody had asked for");
   history_.back().seats = {2};  // jun had it
   EXPECT_THAT(Check(), IsEmpty());
+  history_.back().seats = {7};
+  const auto offer = ReservationId::Make(At(32), rng_);
+  end_.reservations[offer] = {"kim", State::kExpired, {7}, kPrice, 0, 4, false, /*from_waitlist=*/true};
+  ExpectFound("refused seats that nobody had asked for");
+  end_.reservations[ReservationId::Make(At(20), rng_)] = end_.reservations[offer];
+  EXPECT_THAT(Check(), IsEmpty()) << "it may have been offered to kim";
 }
 
 TEST_F(History, MoneyThatIsGoneIsFound) {

@@ -35,8 +35,15 @@ audit::ReservationFact FactOf(const reservation::Reservation& r) {
   fact.saga_started_at = r.saga.started_at;
   fact.epoch = r.saga.epoch;
   fact.version = r.version;
+  fact.updated_at = r.updated_at;
   return fact;
 }
+
+audit::PlaceState ToState(reservation::EntryState state) {
+  return static_cast<audit::PlaceState>(static_cast<int>(state) - 1);
+}
+static_assert(static_cast<int>(audit::PlaceState::kLeft) ==
+              static_cast<int>(reservation::EntryState::kLeft) - 1);
 
 audit::PaymentFact FactOf(const payment::Payment& row) {
   audit::PaymentFact fact;
@@ -78,7 +85,10 @@ audit::EventFact FactOf(const bus::Event& event) {
   fact.id = event.id;
   fact.type = *type;
   std::istringstream body(event.body);
-  CHECK(body >> fact.version >> fact.amount >> fact.fee, "{}", event.body);
+  size_t seats = 0;
+  int64_t given_back = 0;
+  CHECK(body >> fact.version >> fact.amount >> fact.fee >> seats >> given_back >> fact.from_waitlist, "{}",
+        event.body);
   return fact;
 }
 
@@ -110,6 +120,11 @@ std::vector<audit::Case> World::Cases() const {
                                              [&](const auto& seat) { return seat.seat_no == key.seat_no; });
       if (named) other.others_seats.push_back(fact);
     }
+  }
+  for (const auto& [key, entry] : places()) {
+    if (entry.reservation.IsNil()) continue;
+    cases[entry.reservation].places.push_back(
+        {entry.show_id, entry.place, audit::UserHash(entry.user_id), ToState(entry.state), entry.updated_at});
   }
   for (const bus::Event& event : bus_.log()) {
     if (event.topic != "reservation") continue;
@@ -178,7 +193,7 @@ void World::JudgeFees(std::vector<std::string>& wrong) const {
 // Nobody has anything of it any more, and who has cancelled since its intent was on record has paid no fee.
 void World::JudgeCancelledShow(const std::vector<Operation>& history, std::vector<std::string>& wrong) const {
   if (!show_cancelled()) return;
-  if (!sale_ended_at()) wrong.push_back("show: it was cancelled, and its sale has not ended");
+  if (!seats_.sale_ended_at) wrong.push_back("show: it was cancelled, and its sale has not ended");
   for (const auto& [id, row] : reservations_.rows.reservations()) {
     if (reservation::IsEnd(row.state)) continue;
     wrong.push_back(fmt::format("show: it was cancelled, and {} is {}", id.ToString(),
@@ -265,7 +280,7 @@ FinalRead World::Read() const {
   FinalRead read;
   for (const auto& [id, r] : reservations_.rows.reservations())
     read.reservations[id] = {r.user_id, r.state,   reservation::SeatNumbers(r.seats), r.amount,
-                             r.fees,    r.version, reservation::IsEndedByShow(r)};
+                             r.fees,    r.version, reservation::IsEndedByShow(r),     r.from_waitlist};
   for (const auto& [key, row] : wallets_.wallets) read.balances[key.user_id] = row.balance;
   for (const wallet::Entry& entry : wallets_.entries) {
     if (entry.kind == wallet::EntryKind::kTopUp)
@@ -324,7 +339,7 @@ void World::JudgeMaps() {
       const Timestamp now = replica->clock().Now();
       const int unless_withheld = row.IsFree(now) ? 0 : static_cast<int>(row.state);
       const int state = row.IsWithheld(now) ? static_cast<int>(seat::SeatState::kBlocked) : unless_withheld;
-      const int on_map = static_cast<uint8_t>(shown[(no - 1) / 4]) >> (2 * ((no - 1) % 4)) & 3;
+      const int on_map = StateAt(shown, no);
       if (on_map != state)
         wrong_meanwhile_.insert(
             fmt::format("map: {} shows seat {} as {}, it is {}", replica->name(), no, on_map, state));
@@ -336,6 +351,45 @@ void World::JudgeMaps() {
   }
 }
 
+std::optional<reservation::CancellationState> World::cancellation() const {
+  const auto found = reservations_.shows.works.find({kShow, reservation::WorkKind::kCancellation});
+  if (found == reservations_.shows.works.end()) return std::nullopt;
+  return found->second.cancellation.state;
+}
+
+// No offer is open, nobody waits whom the free seats serve, and these are kept for nobody else than somebody
+// who waits.
+std::vector<std::string> World::JudgeWaitlist() const {
+  std::vector<std::string> wrong;
+  auto seats = std::make_shared<std::vector<reservation::HallSeat>>();
+  std::vector<bool> is_free;
+  for (uint32_t no = 1; no <= seats_.show.layout->capacity(); ++no) {
+    seats->push_back({seats_.show.layout->SectionOf(no).name, "A", seats_.show.layout->PriceOf(no)});
+    const auto row = seats_.seats.find({kShow, no});
+    is_free.push_back(row == seats_.seats.end() || !row->second.IsOwned());
+  }
+  const reservation::FreeSeats free({std::move(seats), std::move(is_free)});
+  const std::map<std::string, uint32_t> owned = ShowFact().owned;
+  bool somebody_waits = false;
+  for (const auto& [key, entry] : places()) {
+    if (!IsOpen(entry.state)) continue;
+    somebody_waits = true;
+    const auto has = owned.find(entry.user_id);
+    const bool may_have =
+        (has == owned.end() ? 0 : has->second) + entry.wish.best_count <= seats_.show.terms.seat_limit;
+    std::string_view what;
+    if (IsWaiting(entry) && may_have && free.CanServe(entry.wish)) what = "waits, and free seats would do";
+    if (!IsWaiting(entry)) what = "has an offer that nothing ends";
+    if (show_cancelled()) what = "is open, and the show is cancelled";
+    if (!what.empty()) wrong.push_back(fmt::format("waitlist: place {} {}", entry.place, what));
+  }
+  const bool kept = seats_.show.terms.waitlist_first;
+  if (!show_cancelled() && kept != (somebody_waits && free.none()))
+    wrong.push_back(fmt::format("waitlist: seats are {}kept, and somebody waits: {}", kept ? "" : "not ",
+                                somebody_waits));
+  return wrong;
+}
+
 std::vector<std::string> World::Judge(const std::vector<Operation>& history) {
   std::vector<std::string> wrong = reservations_.violations;
   std::ranges::copy(seats_.violations, std::back_inserter(wrong));
@@ -345,7 +399,9 @@ std::vector<std::string> World::Judge(const std::vector<Operation>& history) {
   facts.cases = Cases();
   facts.ledgers = {Ledger()};
   facts.shows = {ShowFact()};
-  for (const audit::Violation& violation : audit::Check(facts, scheduler_.Now(), audit::Bounds())) {
+  audit::Bounds bounds;
+  bounds.look_at_waitlist = milliseconds(0);  // it was looked at
+  for (const audit::Violation& violation : audit::Check(facts, scheduler_.Now(), bounds)) {
     wrong.push_back(Describe(violation));
   }
   for (const auto& [id, r] : reservations_.rows.reservations()) {
@@ -356,6 +412,7 @@ std::vector<std::string> World::Judge(const std::vector<Operation>& history) {
   for (const auto& [key, row] : seats_.seats) {  // which the auditor would not compare
     if (row.IsOwned() && row.price == 0) wrong.push_back(fmt::format("seat {} has no price", key.seat_no));
   }
+  std::ranges::move(JudgeWaitlist(), std::back_inserter(wrong));
   JudgeFees(wrong);
   JudgeRanking(wrong);
   JudgeCancelledShow(history, wrong);

@@ -12,14 +12,6 @@ namespace {
 
 using Kind = StepResult::Kind;
 
-Reply FromError(const Error& error) {
-  Reply reply;
-  const bool not_done = error.code == Code::kUnavailable || error.code == Code::kResourceExhausted;
-  reply.result.kind = not_done ? Kind::kUnavailable : Kind::kUnknown;
-  reply.result.error = error;
-  return reply;
-}
-
 Reply Lost(Code code, std::string_view reason) { return FromError({code, std::string(reason), {}}); }
 
 template <typename OutcomeKind>
@@ -38,6 +30,14 @@ Kind KindOf(OutcomeKind kind) {
 }
 
 }  // namespace
+
+Reply FromError(const Error& error) {
+  Reply reply;
+  const bool not_done = error.code == Code::kUnavailable || error.code == Code::kResourceExhausted;
+  reply.result.kind = not_done ? Kind::kUnavailable : Kind::kUnknown;
+  reply.result.error = error;
+  return reply;
+}
 
 Reply ReplyOf(const Result<seat::Outcome>& outcome) {
   if (!outcome) return FromError(outcome.error());
@@ -188,7 +188,8 @@ asio::awaitable<StepResult> SimParticipants::HoldSeats(Reservation& r, Timestamp
   hold.from_waitlist = r.from_waitlist;
   hold.channels = r.choice.channels;
   if (r.seats.empty() && r.choice.best_count > 0) {
-    hold.best = seat::BestAvailable{r.choice.best_count, {}, {}};
+    const reservation::SeatChoice& wish = r.choice;
+    hold.best = seat::BestAvailable{wish.best_count, wish.section, wish.category, wish.max_price};
   } else {
     hold.seats = reservation::SeatNumbers(r);
   }
@@ -283,6 +284,36 @@ asio::awaitable<StepResult> SimParticipants::RefundPartOfPayment(const Reservati
 
 asio::awaitable<Result<reservation::CancelPolicy>> SimParticipants::GetCancelPolicy(int64_t) {
   co_return policy_;
+}
+
+asio::awaitable<Result<Reply>> SimParticipants::AskOfShow(std::string name, ShowAsk ask) {
+  Message message{std::move(name), std::nullopt, timeouts_.step_us,
+                  [to = &directory_, ask] { return to->Show(ask); }};
+  Reply reply = co_await Call(std::move(message));
+  if (reply.result.kind != Kind::kDone) co_return std::unexpected(reply.result.error);
+  co_return reply;
+}
+asio::awaitable<Result<reservation::ShowView>> SimParticipants::Get(int64_t show_id) {
+  auto reply = co_await AskOfShow("GetShow", {ShowAsk::What::kGet, show_id});
+  if (!reply) co_return std::unexpected(reply.error());
+  co_return reply->show;
+}
+asio::awaitable<Result<void>> SimParticipants::Cancel(int64_t show_id) {
+  auto reply = co_await AskOfShow("CancelShow", {ShowAsk::What::kCancel, show_id});
+  if (!reply) co_return std::unexpected(reply.error());
+  co_return Result<void>();
+}
+asio::awaitable<Result<reservation::Hall>> SimParticipants::SeeSeats(int64_t show_id) {
+  auto reply = co_await AskOfShow("SeeSeats", {ShowAsk::What::kSeeSeats, show_id});
+  if (!reply) co_return std::unexpected(reply.error());
+  co_return std::move(reply->hall);
+}
+asio::awaitable<Result<reservation::ShowView>> SimParticipants::SetWaitlistFirst(int64_t show_id,
+                                                                                 bool first) {
+  const auto what = first ? ShowAsk::What::kKeepSeats : ShowAsk::What::kGiveSeatsBack;
+  auto reply = co_await AskOfShow("SetWaitlistFirst", {what, show_id});
+  if (!reply) co_return std::unexpected(reply.error());
+  co_return reply->show;
 }
 
 }  // namespace boxoffice::sim

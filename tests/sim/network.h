@@ -13,6 +13,7 @@
 
 #include "services/payment/service.h"
 #include "services/reservation/saga/participants.h"
+#include "services/reservation/saga/shows.h"
 #include "services/seat/service.h"
 #include "services/wallet/service.h"
 #include "sim/process.h"
@@ -32,6 +33,14 @@ struct Reply {
   int64_t amount = 0;
   std::string currency;
   Timestamp hold_expires_at{};
+  reservation::ShowView show;
+  reservation::Hall hall;
+};
+// What the work on a whole show asks of the seat service.
+struct ShowAsk {
+  enum class What { kGet, kCancel, kSeeSeats, kKeepSeats, kGiveSeatsBack };
+  What what = What::kGet;
+  int64_t show_id = 0;
 };
 using Answer = std::function<void(Reply)>;
 
@@ -45,6 +54,7 @@ class Directory {
   };
   // Each returns how a replica, chosen now, runs the command; without life if none lives.
   virtual Target Seat(seat::Command command, int64_t timeout_us) = 0;
+  virtual Target Show(ShowAsk ask) = 0;
   virtual Target Wallet(wallet::Command command, int64_t timeout_us) = 0;
   virtual Target Payment(payment::Command command, int64_t timeout_us) = 0;
   // `key` is the saga's, by whose tombstone a late bind is refused.
@@ -53,6 +63,7 @@ class Directory {
   virtual bool NoteFirst(SagaId saga, const std::string& name) = 0;
 };
 
+[[nodiscard]] Reply FromError(const Error& error);
 [[nodiscard]] Reply ReplyOf(const Result<seat::Outcome>& outcome);
 [[nodiscard]] Reply ReplyOf(const Result<wallet::Outcome>& outcome);
 [[nodiscard]] Reply ReplyOf(const Result<payment::Outcome>& outcome);
@@ -62,7 +73,7 @@ struct Timeouts {
   int64_t payment_us = 1'200'000;
 };
 
-class SimParticipants final : public reservation::Participants {
+class SimParticipants final : public reservation::Participants, public reservation::Shows {
  public:
   SimParticipants(Process& process, Directory& directory, reservation::CancelPolicy policy, Timeouts timeouts)
       : process_(process), directory_(directory), policy_(policy), timeouts_(timeouts) {}
@@ -87,6 +98,11 @@ class SimParticipants final : public reservation::Participants {
   asio::awaitable<StepResult> RefundPartOfPayment(const Reservation& r, int64_t amount) override;
   asio::awaitable<Result<reservation::CancelPolicy>> GetCancelPolicy(int64_t show_id) override;
 
+  asio::awaitable<Result<reservation::ShowView>> Get(int64_t show_id) override;
+  asio::awaitable<Result<void>> Cancel(int64_t show_id) override;
+  asio::awaitable<Result<reservation::Hall>> SeeSeats(int64_t show_id) override;
+  asio::awaitable<Result<reservation::ShowView>> SetWaitlistFirst(int64_t show_id, bool first) override;
+
  private:
   using Find = std::function<Directory::Target()>;
   struct Message {
@@ -98,6 +114,7 @@ class SimParticipants final : public reservation::Participants {
   enum class End { kAnswered, kReplyLost, kRefused };
   asio::awaitable<Reply> Call(Message message);
   asio::awaitable<StepResult> Step(Message message);
+  asio::awaitable<Result<Reply>> AskOfShow(std::string name, ShowAsk ask);
   void Send(uint64_t id, const Message& message);
   void Deliver(uint64_t id, const Message& message, int64_t delay_us, End end);
   void Arrive(uint64_t id, Reply reply);

@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "sim/buyers.h"
 #include "sim/operators.h"
+#include "sim/waiting.h"
 #include "sim/world.h"
 
 namespace boxoffice::sim {
@@ -52,13 +53,16 @@ void JudgeTries(const World& world, const Clients& clients, std::vector<std::str
   }
 }
 
-Ran ResultOf(World& world, const Clients& clients, const Operators& operators) {
+Ran ResultOf(World& world, const Clients& clients, const Waiting& waiting, const Operators& operators) {
   Ran ran;
-  if (!clients.done()) ran.wrong.push_back("liveness: a client was never told, and never gave up");
+  if (!clients.done() || !waiting.done())
+    ran.wrong.push_back("liveness: a client was never told, and never gave up");
   std::vector<Operation> history = clients.history();
   std::ranges::move(operators.Withheld(), std::back_inserter(history));
   std::ranges::move(world.Judge(history), std::back_inserter(ran.wrong));
   std::ranges::move(operators.Judge(), std::back_inserter(ran.wrong));
+  std::ranges::move(waiting.Judge(), std::back_inserter(ran.wrong));
+  ran.offers = waiting.offers();
   JudgeTries(world, clients, ran.wrong);
   ran.hits = world.injector().hits();
   ran.points = world.injector().points();
@@ -81,8 +85,8 @@ Ran ResultOf(World& world, const Clients& clients, const Operators& operators) {
 }
 
 // Everything comes to its end without further faults.
-void Settle(World& world, Clients& clients) {
-  const auto quiet = [&] { return clients.done() && world.IsQuiet(); };
+void Settle(World& world, const Clients& clients, const Waiting& waiting) {
+  const auto quiet = [&] { return clients.done() && waiting.done() && world.IsQuiet(); };
   (void)world.RunUntil(quiet, seconds(240));
   (void)world.RunUntil([] { return false; }, kAllArrived);
   (void)world.RunUntil(quiet, seconds(120));
@@ -109,6 +113,7 @@ Ran RunSeed(const SeedOptions& options) {
   world_options.trace = options.trace;
   World world(world_options);
   Clients clients(world);
+  Waiting waiting(world, clients);
   world.injector().UseChance(options.seed);
   world.injector().Spare(options.spared);
   if (choice.Chance(60)) world.StartWeather(kFaultsEnd - seconds(5));
@@ -120,18 +125,32 @@ Ran RunSeed(const SeedOptions& options) {
   if (choice.Chance(20)) clients.CancelShow(milliseconds(choice.Between(2'000, 15'000)));
   Operators operators(world);
   if (operated) operators.Work(static_cast<int>(choice.Between(1, 2)));
-  (void)world.RunUntil([&] { return clients.done() && world.IsQuiet(); }, kFaultsEnd);
+  // Not both: who waits is promised seats that an operator may withhold.
+  if (!operated && choice.Chance(80)) {
+    waiting.Crowd(static_cast<int>(choice.Between(2, 5)));
+    // For longer than an offer's saga goes on.
+    if (choice.Chance(30)) world.CutSeatsOffAtOffer(milliseconds(choice.Between(2'000, 20'000)));
+  }
+  const auto quiet = [&] { return clients.done() && waiting.done() && world.IsQuiet(); };
+  (void)world.RunUntil(quiet, kFaultsEnd);
   world.injector().StopChance();
   operators.Stop();
-  Settle(world, clients);
+  Settle(world, clients, waiting);
+  std::vector<std::string> of_waitlist = world.JudgeWaitlist();
   if (operated) {
     world.JudgeMaps();
     operators.GiveAllBack();
-    Settle(world, clients);
+    Settle(world, clients, waiting);
+  }
+  if (!world.places().empty()) {
+    waiting.LeaveAll();
+    Settle(world, clients, waiting);
   }
   TryFreeSeats(world, clients);
-  Settle(world, clients);
-  return ResultOf(world, clients, operators);
+  Settle(world, clients, waiting);
+  Ran ran = ResultOf(world, clients, waiting, operators);
+  std::ranges::move(of_waitlist, std::back_inserter(ran.wrong));
+  return ran;
 }
 
 Ran Minimize(const SeedOptions& options) {
@@ -172,8 +191,8 @@ namespace {
 // What the buyer has before the saga begins, and what begins it.
 class Stage {
  public:
-  Stage(World& world, Clients& clients, const Course& course)
-      : world_(world), clients_(clients), course_(course) {}
+  Stage(World& world, Clients& clients, Waiting& waiting, const Course& course)
+      : world_(world), clients_(clients), waiting_(waiting), course_(course) {}
 
   void Prepare() {
     Clients::Wish top_up;
@@ -181,7 +200,8 @@ class Stage {
     top_up.amount = course_.can_pay ? 10 * World::kPrice : 1;
     Do(top_up);
     const SagaKind kind = course_.kind;
-    if (kind == SagaKind::kHold || kind == SagaKind::kOneShot || kind == SagaKind::kOffer) return;
+    if (kind == SagaKind::kOffer) return PrepareToWait();
+    if (kind == SagaKind::kHold || kind == SagaKind::kOneShot) return;
     Clients::Wish first;
     const bool paid = kind == SagaKind::kCancel || kind == SagaKind::kCancelSeats || kind == SagaKind::kMove;
     first.kind = paid ? Kind::kPay : Kind::kHold;
@@ -200,9 +220,8 @@ class Stage {
         wish.seats = {1, 2};
         break;
       case SagaKind::kOffer:
-        wish.offer = true;
-        wish.best = 2;
-        wish.reservation = ReservationId::Make(world_.scheduler().Now(), world_.rng());
+        wish.kind = Kind::kCancel;
+        wish.buyer = "owner-1";
         break;
       case SagaKind::kConfirm:
         wish.kind = Kind::kConfirm;
@@ -221,13 +240,29 @@ class Stage {
         wish.kind = Kind::kCancel;
         wish.for_show = course_.for_show;
     }
-    wish.buyer = "buyer";
+    if (wish.buyer.empty()) wish.buyer = "buyer";
     clients_.Ask(wish, nullptr);
   }
 
  private:
+  // Two others have all seats, of which one gives hers back.
+  void PrepareToWait() {
+    for (uint32_t first : {3U, 1U}) {
+      Clients::Wish wish;
+      wish.buyer = fmt::format("owner-{}", first);
+      wish.kind = Kind::kTopUp;
+      wish.amount = 2 * World::kPrice;
+      Do(wish);
+      wish.kind = Kind::kPay;
+      wish.seats = {first, first + 1};
+      has_ = Do(wish).reservation;
+    }
+    waiting_.WaitToBuy("buyer", 2);
+    CHECK(world_.RunUntil([this] { return !world_.places().empty() && waiting_.done(); }, seconds(60)));
+    (void)world_.RunUntil([] { return false; }, seconds(3));
+  }
   Operation Do(Clients::Wish wish) {
-    wish.buyer = "buyer";
+    if (wish.buyer.empty()) wish.buyer = "buyer";
     Operation result;
     clients_.Ask(wish, [&result](const Operation& op) { result = op; });
     CHECK(world_.RunUntil([this] { return clients_.done(); }, seconds(60)));
@@ -237,6 +272,7 @@ class Stage {
   }
   World& world_;
   Clients& clients_;
+  Waiting& waiting_;
   const Course course_;
   ReservationId has_;
 };
@@ -253,13 +289,14 @@ Ran RunSaga(const Course& course, int orchestrators, const std::map<int, Fault>&
   options.trace = trace;
   World world(options);
   Clients clients(world);
-  Stage stage(world, clients, course);
+  Waiting waiting(world, clients);
+  Stage stage(world, clients, waiting, course);
   stage.Prepare();
   world.injector().Order(orders);
   world.injector().Arm();
   stage.Begin();
-  Settle(world, clients);
-  return ResultOf(world, clients, Operators(world));
+  Settle(world, clients, waiting);
+  return ResultOf(world, clients, waiting, Operators(world));
 }
 
 }  // namespace boxoffice::sim

@@ -28,6 +28,7 @@ struct Ran {
   size_t ended_by_show = 0;  // reservations, as the show was cancelled
   size_t operated = 0;       // what operators have changed of it while it was sold
   size_t overtaken = 0;      // events that came late, once another publisher had published them
+  size_t offers = 0;         // to who waited
 };
 
 struct SeedOptions {

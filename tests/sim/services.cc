@@ -1,9 +1,6 @@
 #include "sim/services.h"
 
-#include <exception>
 #include <utility>
-
-#include <boost/asio/co_spawn.hpp>
 
 #include "base/check.h"
 #include "sim/virtual_time.h"
@@ -25,7 +22,29 @@ reservation::CancelPolicy SimCancelPolicy(int64_t fee) {
   return policy;
 }
 
+reservation::ShowPhase PhaseOf(seat::ShowState state) {
+  switch (state) {
+    case seat::ShowState::kAnnounced:
+      return reservation::ShowPhase::kAnnounced;
+    case seat::ShowState::kOnSale:
+      return reservation::ShowPhase::kOnSale;
+    case seat::ShowState::kSoldOut:
+      return reservation::ShowPhase::kSoldOut;
+    case seat::ShowState::kPast:
+      return reservation::ShowPhase::kPast;
+    case seat::ShowState::kDraft:
+      return reservation::ShowPhase::kDraft;
+    case seat::ShowState::kCancelled:
+      return reservation::ShowPhase::kCancelled;
+  }
+  CHECK(false, "state {}", static_cast<int>(state));
+}
+
 }  // namespace
+
+int StateAt(const std::string& states, uint32_t seat_no) {
+  return static_cast<uint8_t>(states[(seat_no - 1) / 4]) >> (2 * ((seat_no - 1) % 4)) & 3;
+}
 
 reservation::Policy SimPolicy() {
   reservation::Policy policy;
@@ -36,6 +55,7 @@ reservation::Policy SimPolicy() {
   policy.max_backoff = milliseconds(3'000);
   policy.expiry_grace = milliseconds(1'000);
   policy.hold_slack = milliseconds(5'000);
+  policy.offer_time = milliseconds(22'000);
   return policy;
 }
 
@@ -72,6 +92,37 @@ void SeatProcess::Operate(const std::function<void(seat::SeatService&, seat::Sea
   asks(*service_, [life = life(), done = std::move(done)](const Result<seat::Outcome>& outcome) {
     if (!life->dead) done(outcome);
   });
+}
+
+// As the real client and server do it by protos.
+void SeatProcess::Execute(const ShowAsk& ask, const Answer& answer) {
+  Reply reply;
+  auto view = service_->GetShow(ask.show_id, /*drafts=*/true, /*fresh=*/ask.what == ShowAsk::What::kGet);
+  switch (ask.what) {
+    case ShowAsk::What::kGet:
+    case ShowAsk::What::kSeeSeats:
+      break;
+    case ShowAsk::What::kCancel:
+      view = service_->CancelShow(ask.show_id);
+      break;
+    case ShowAsk::What::kKeepSeats:
+    case ShowAsk::What::kGiveSeatsBack:
+      view = service_->SetWaitlistFirst(ask.show_id, ask.what == ShowAsk::What::kKeepSeats);
+  }
+  if (dead()) return;
+  if (!view) return answer(FromError(view.error()));
+  const seat::Show& show = *view->show;
+  reply.show = {PhaseOf(view->state), show.starts_at, show.terms.seat_limit, show.terms.waitlist_first};
+  if (ask.what == ShowAsk::What::kSeeSeats) {
+    const std::string states = service_->GetSeatMap(ask.show_id, std::nullopt)->seats->states;
+    auto seats = std::make_shared<std::vector<reservation::HallSeat>>();
+    for (uint32_t no = 1; no <= show.layout->capacity(); ++no) {
+      seats->push_back({show.layout->SectionOf(no).name, "A", show.layout->PriceOf(no)});
+      reply.hall.free.push_back(StateAt(states, no) == 0);
+    }
+    reply.hall.seats = std::move(seats);
+  }
+  answer(reply);
 }
 
 void SeatProcess::Execute(seat::Command command, int64_t timeout_us, const Answer& answer) {
@@ -214,6 +265,7 @@ ReservationProcess::ReservationProcess(Ground& ground, std::string name, millise
     : Process(ground, std::move(name), skew),
       store_(OpenReservations(db, *this)),
       reader_(ReadReservations(db, *this)),
+      show_store_(OpenShows(db, *this)),
       show_reader_(ReadShows(db, *this)),
       participants_(*this, directory, SimCancelPolicy(cancel_fee), Timeouts()) {
   OpenPublisher(db.outbox);
@@ -230,9 +282,20 @@ ReservationProcess::ReservationProcess(Ground& ground, std::string name, millise
   service_ = std::make_unique<reservation::Service>(config, io_.get_executor(), *store_, *reader_,
                                                     *show_reader_, participants_, clock(), ground.rng,
                                                     ground.metrics, [this] { Nudge(); });
+  reservation::ShowServiceConfig shows;
+  shows.owner = config.owner;
+  shows.policy = config.policy;
+  shows.limits = BatchLimits();
+  shows.waitlist_page = 2;
+  shows_ = std::make_unique<reservation::ShowService>(shows, io_.get_executor(), *show_store_, *show_reader_,
+                                                      *reader_, *service_, participants_, clock(), ground.rng,
+                                                      ground.metrics);
   timer_ = virtual_time::LastTimer();
   life()->after_task = [this] { Poll(); };
-  After(ground.rng.Between(0, 500'000), [this] { service_->StartScanning(); });
+  After(ground.rng.Between(0, 500'000), [this] {
+    service_->StartScanning();
+    shows_->StartWorking();
+  });
 }
 
 // As abruptly as a process that is killed.
@@ -241,16 +304,8 @@ ReservationProcess::~ReservationProcess() {
   life()->after_task = nullptr;
   virtual_time::Forget(timer_);
   participants_.DropAll();
+  shows_.reset();
   service_.reset();
-}
-
-void ReservationProcess::Execute(const Begin& begin, Done done) {
-  asio::co_spawn(io_, begin(*service_),
-                 [life = life(), done = std::move(done)](const std::exception_ptr& failed,
-                                                         const Result<reservation::Answer>& answer) {
-                   if (failed) std::rethrow_exception(failed);
-                   if (!life->dead) done(answer);
-                 });
 }
 
 void ReservationProcess::Poll() {

@@ -102,6 +102,12 @@ TEST_F(Simulation, SomeShowsAreCancelledWhileTheyAreSold) {
   EXPECT_GT(ended, shows);
 }
 
+TEST_F(Simulation, SomeWhoWaitAreOfferedSeats) {
+  size_t offers = 0;
+  for (uint64_t seed = 1; seed <= 100; ++seed) offers += RunSeed({.seed = seed}).offers;
+  EXPECT_GT(offers, 10U);
+}
+
 TEST_F(Simulation, EachCourseReachesEveryStepOfItsSaga) {
   for (const Course& course : AllCourses()) {
     const Ran ran = RunSaga(course, 1, {});

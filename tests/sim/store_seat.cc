@@ -106,6 +106,7 @@ class SeatStore final : public seat::Store {
     BOXOFFICE_TRY(process_.TakeTime());
     return process_.Commit<bool>("show", [&]() -> Result<bool> {
       seat::ShowTerms& terms = db_.show.terms;
+      const bool was_kept = terms.waitlist_first;
       const uint32_t highest = terms.highest_seat_limit;  // it may have moved
       terms.highest_seat_limit = before.highest_seat_limit;
       const bool stays = terms == before || MUTANT("seat_ignore_terms_moved");
@@ -114,6 +115,8 @@ class SeatStore final : public seat::Store {
       if (!stays) return false;
       db_.terms.emplace_back(Now(), terms);
       if (terms.phase == seat::ShowPhase::kCancelled && !db_.sale_ended_at) db_.sale_ended_at = Now();
+      if (!terms.waitlist_first) db_.kept_since.reset();
+      if (terms.waitlist_first && !was_kept) db_.kept_since = Now();
       return true;
     });
   }
@@ -158,6 +161,7 @@ class SeatStore final : public seat::Store {
     for (seat::SeatRow row : changes.seats) {
       NoteTaken(db_.seats[row.key], row);
       ++row.version;
+      CheckKept(row);
       db_.seats[row.key] = row;
       db_.news.push_back(row);
     }
@@ -175,7 +179,9 @@ class SeatStore final : public seat::Store {
   void NoteTaken(const seat::SeatRow& before, const seat::SeatRow& row) {
     if (!row.IsOwned()) return;
     const bool by_move = row.state == seat::SeatState::kSold;
-    if (!before.BelongsTo(row.reservation)) {
+    // A hold that had lapsed may have come free, and been taken anew, by commands of one batch.
+    const bool lapsed = before.state == seat::SeatState::kHeld && row.held_since >= before.hold_expires_at;
+    if (!before.BelongsTo(row.reservation) || (lapsed && row.price != before.price)) {
       db_.taken.push_back({row.key.seat_no, row.user_id, row.price, by_move, Now(), row.held_since,
                            db_.looked_at[process_.name()]});
       return;
@@ -185,6 +191,18 @@ class SeatStore final : public seat::Store {
     if (row.price != before.price && !less)
       db_.violations.push_back(
           fmt::format("seat {} was held for {}, and costs {}", row.key.seat_no, before.price, row.price));
+  }
+  // What is free, and has been kept for the waitlist for so long that each replica has heard of it, is held
+  // for nobody else.
+  void CheckKept(const seat::SeatRow& row) {
+    constexpr milliseconds kAllHeard{20'000};
+    const Timestamp now = Now();
+    if (row.state != seat::SeatState::kHeld || !db_.kept_since || now - *db_.kept_since < kAllHeard) return;
+    const auto before = db_.seats.find(row.key);
+    if (before != db_.seats.end() && before->second.reservation == row.reservation) return;
+    if (!db_.is_offer(row.reservation))
+      db_.violations.push_back(fmt::format("waitlist: seat {} is kept for it, and held for {}",
+                                           row.key.seat_no, row.reservation.ToString()));
   }
   // The rows are saved already.
   void SetMarks(const seat::ShowMarks& marks) {

@@ -7,7 +7,6 @@
 #include "base/check.h"
 #include "base/mutant.h"
 #include "base/sort_unique.h"
-#include "services/reservation/testing_show_reader.h"
 
 namespace boxoffice::sim {
 namespace {
@@ -25,7 +24,7 @@ bus::Event EventOf(EventId id, std::string topic, std::string key, std::string t
 class ReservationStore final : public reservation::Store {
  public:
   ReservationStore(ReservationDb& db, Process& process) : db_(db), process_(process) {
-    db_.rows.is_cancelled = [&db](int64_t) { return db.cancelled_at.has_value(); };
+    db_.rows.is_cancelled = [&db](int64_t show_id) { return db.shows.IsCancelled(show_id); };
   }
   // Statement by statement, in the order of PostgreSQL's.
   Result<reservation::Rows> Load(const reservation::Keys& keys, Timestamp now) override {
@@ -88,10 +87,10 @@ class ReservationStore final : public reservation::Store {
       const bool gives_back = now.returned && now.saga.kind != reservation::SagaKind::kMove;
       const int64_t amount = gives_back ? returned.amount : now.amount;
       const size_t seats = gives_back ? returned.seats.size() : now.seats.size();
-      db_.outbox.Add(
-          EventOf(id, "reservation", now.id.ToString(), changes[i].event,
-                  fmt::format("{} {} {} {} {}", now.version, amount, returned.fee, seats, returned.amount)),
-          process_.ground().rng);
+      db_.outbox.Add(EventOf(id, "reservation", now.id.ToString(), changes[i].event,
+                             fmt::format("{} {} {} {} {} {:d}", now.version, amount, returned.fee, seats,
+                                         returned.amount, now.from_waitlist)),
+                     process_.ground().rng);
     }
     return saved;
   }
@@ -114,23 +113,6 @@ class ReservationStore final : public reservation::Store {
       db_.given_for_free[now.id] += now.returned->seats.size();
     }
   }
-  ReservationDb& db_;
-  Process& process_;
-};
-
-class ShowReader final : public reservation::EmptyShowReader {
- public:
-  ShowReader(ReservationDb& db, Process& process) : db_(db), process_(process) {}
-  Result<std::optional<reservation::ShowWork>> Work(const reservation::WorkKey& key) override {
-    if (process_.dead()) return std::unexpected(Process::Dead());
-    if (!db_.cancelled_at) return std::nullopt;
-    reservation::ShowWork work;
-    work.key = key;
-    work.cancellation.started_at = *db_.cancelled_at;
-    return work;
-  }
-
- private:
   ReservationDb& db_;
   Process& process_;
 };
@@ -345,9 +327,6 @@ std::unique_ptr<reservation::Store> OpenReservations(ReservationDb& db, Process&
 }
 std::unique_ptr<reservation::Reader> ReadReservations(ReservationDb& db, Process& process) {
   return std::make_unique<ReservationReader>(db, process);
-}
-std::unique_ptr<reservation::ShowReader> ReadShows(ReservationDb& db, Process& process) {
-  return std::make_unique<ShowReader>(db, process);
 }
 std::unique_ptr<wallet::Store> OpenWallets(WalletDb& db, Process& process) {
   return std::make_unique<WalletStore>(db, process);

@@ -16,6 +16,7 @@
 #include "services/reservation/show_store.h"
 #include "services/reservation/store.h"
 #include "services/reservation/store_memory.h"
+#include "services/reservation/store_show_memory.h"
 #include "services/seat/store.h"
 #include "services/wallet/store.h"
 #include "sim/process.h"
@@ -24,6 +25,7 @@ namespace boxoffice::sim {
 
 struct ReservationDb {
   reservation::MemoryStore rows;
+  reservation::MemoryShows shows;
   Outbox outbox;
   std::vector<std::string> violations;  // of what only a look at each write shows
   // An operator has cancelled the show: its intent, and when it was written.
@@ -31,6 +33,8 @@ struct ReservationDb {
   std::map<ReservationId, size_t> left_to_show;     // seats of what was bought, as its show ended it
   std::map<ReservationId, size_t> given_for_free;   // seats that were cancelled, and whose fee nobody owes
   std::map<ReservationId, Timestamp> fee_taken_at;  // when the last intent that took a fee was written
+  std::function<void()> on_offer;                   // its place is about to say so; may be empty
+  std::set<uint64_t> refused_places;  // on the waitlist, that were once offered seats and got none
 };
 struct WalletDb {
   std::map<wallet::WalletKey, wallet::WalletRow> wallets;
@@ -69,13 +73,15 @@ struct SeatDb {
   std::vector<std::pair<Timestamp, std::shared_ptr<const seat::Layout>>> layouts;
   std::vector<std::pair<Timestamp, seat::ShowTerms>> terms;
   std::map<std::string, Timestamp> looked_at;
+  std::optional<Timestamp> kept_since;          // free seats, for the waitlist alone
+  std::function<bool(ReservationId)> is_offer;  // to somebody on the waitlist
   Outbox outbox;
   std::vector<std::string> violations;  // as those of reservations
 };
 
 [[nodiscard]] std::unique_ptr<reservation::Store> OpenReservations(ReservationDb& db, Process& process);
 [[nodiscard]] std::unique_ptr<reservation::Reader> ReadReservations(ReservationDb& db, Process& process);
-// Of whole shows it has the intent to cancel one, and nothing else.
+[[nodiscard]] std::unique_ptr<reservation::ShowStore> OpenShows(ReservationDb& db, Process& process);
 [[nodiscard]] std::unique_ptr<reservation::ShowReader> ReadShows(ReservationDb& db, Process& process);
 [[nodiscard]] std::unique_ptr<wallet::Store> OpenWallets(WalletDb& db, Process& process);
 [[nodiscard]] std::unique_ptr<payment::Store> OpenPayments(PaymentDb& db, Process& process);

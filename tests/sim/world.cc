@@ -29,6 +29,10 @@ World::World(const WorldOptions& options)
       ground_{scheduler_, injector_, rng_, metrics_, bus_, nullptr} {
   ground_.note = [this](std::string text) { Note(std::move(text)); };
   MakeShow();
+  seats_.is_offer = [this](ReservationId id) {
+    const auto found = reservations_.rows.reservations().find(id);
+    return found != reservations_.rows.reservations().end() && found->second.from_waitlist;
+  };
   if (options_.acquirer_errs)
     acquirer_.Err([this](const payment::Webhook& webhook, const std::function<void()>& done) {
       TellPayment(webhook, done);
@@ -206,6 +210,14 @@ void World::SendAcquirerAway(milliseconds in, milliseconds length) {
   });
 }
 
+void World::CutSeatsOffAtOffer(milliseconds length) {
+  reservations_.on_offer = [this, length] {
+    reservations_.on_offer = nullptr;
+    seat_fleet_.cut_off_until_us = scheduler_.now_us() + length.count() * 1'000;
+    Note(fmt::format("seat can't be reached for {} ms", length.count()));
+  };
+}
+
 // The acquirer waits for an answer, and tells again until it has one.
 void World::TellPayment(const payment::Webhook& webhook, const std::function<void()>& done) {
   scheduler_.After(rng_.Between(100, 400'000), nullptr, [this, webhook, done] {
@@ -218,14 +230,6 @@ void World::TellPayment(const payment::Webhook& webhook, const std::function<voi
     }
     scheduler_.After(kPatienceUs, nullptr,
                      [this, webhook, done, taken] { *taken ? done() : TellPayment(webhook, done); });
-  });
-}
-
-void World::CancelShow() {
-  if (!reservations_.cancelled_at) reservations_.cancelled_at = scheduler_.Now();
-  scheduler_.After(rng_.Between(100, 3'000), nullptr, [this] {
-    if (SeatProcess* const to = Choose(seat_fleet_))
-      scheduler_.After(0, to->life(), [to] { to->EndSale(kShow); });
   });
 }
 
@@ -264,6 +268,11 @@ Directory::Target World::Seat(seat::Command command, int64_t timeout_us) {
   return {to->life(),
           [to, command, timeout_us](const Answer& answer) { to->Execute(command, timeout_us, answer); }};
 }
+Directory::Target World::Show(ShowAsk ask) {
+  SeatProcess* const to = Choose(seat_fleet_);
+  if (to == nullptr) return {};
+  return {to->life(), [to, ask](const Answer& answer) { to->Execute(ask, answer); }};
+}
 Directory::Target World::Wallet(wallet::Command command, int64_t timeout_us) {
   WalletProcess* const to = Choose(wallet_fleet_);
   if (to == nullptr) return {};
@@ -296,27 +305,36 @@ Directory::Target World::Queue(bool bind, SagaId key) {
 
 bool World::NoteFirst(SagaId saga, const std::string& name) { return come_.emplace(saga, name).second; }
 
-void World::AskReservation(std::string_view name, ReservationProcess::Begin begin, Told done) {
+template <typename T>
+void World::AskReservation(std::string_view name, ReservationProcess::Begin<T> begin, Told<T> done) {
   scheduler_.After(rng_.Between(100, 3'000), nullptr,
                    [this, name = std::string(name), begin = std::move(begin), done = std::move(done)] {
                      ReservationProcess* const to = Choose(reservation_fleet_);
                      if (to == nullptr) return done(Fail(Code::kUnavailable, "connection_refused"));
                      scheduler_.After(0, to->life(), [this, to, name, begin, done] {
-                       to->Execute(begin, [this, to, name, done](const Result<reservation::Answer>& answer) {
-                         const Fault fault = to->At(PointKind::kReply, name);
-                         if (fault == Fault::kCrashBefore || fault == Fault::kReplyLost) {
-                           if (fault == Fault::kCrashBefore) to->Die(name);
-                           return;
-                         }
-                         const int64_t delay = fault == Fault::kDelayed ? kLateUs : rng_.Between(100, 3'000);
-                         scheduler_.After(delay, nullptr, [done, answer] { done(answer); });
-                         if (fault == Fault::kDuplicated)
-                           scheduler_.After(delay + rng_.Between(0, kLateUs), nullptr,
-                                            [done, answer] { done(answer); });
-                         if (fault == Fault::kCrashAfter) to->Die(name);
+                       to->Execute<T>(begin, [this, to, name, done](const Result<T>& answer) {
+                         TellFrom(*to, name, [done, answer] { done(answer); });
                        });
                      });
                    });
+}
+template void World::AskReservation(std::string_view, ReservationProcess::Begin<reservation::Answer>,
+                                    Told<reservation::Answer>);
+template void World::AskReservation(std::string_view, ReservationProcess::Begin<reservation::WaitlistEntry>,
+                                    Told<reservation::WaitlistEntry>);
+template void World::AskReservation(std::string_view, ReservationProcess::Begin<reservation::Cancellation>,
+                                    Told<reservation::Cancellation>);
+
+void World::TellFrom(Process& from, const std::string& name, const std::function<void()>& tell) {
+  const Fault fault = from.At(PointKind::kReply, name);
+  if (fault == Fault::kCrashBefore || fault == Fault::kReplyLost) {
+    if (fault == Fault::kCrashBefore) from.Die(name);
+    return;
+  }
+  const int64_t delay = fault == Fault::kDelayed ? kLateUs : rng_.Between(100, 3'000);
+  scheduler_.After(delay, nullptr, tell);
+  if (fault == Fault::kDuplicated) scheduler_.After(delay + rng_.Between(0, kLateUs), nullptr, tell);
+  if (fault == Fault::kCrashAfter) from.Die(name);
 }
 
 void World::TopUp(const std::string& user_id, const std::string& key, int64_t amount,
@@ -354,10 +372,12 @@ bool World::IsQuiet() const {
                          return entry.second.settled() && entry.second.refunding == 0;
                        });
   return published && consumed && certain &&
-         std::ranges::all_of(reservations_.rows.reservations(), [](const auto& entry) {
-           return entry.second.saga.status == reservation::SagaStatus::kDone &&
-                  entry.second.state != reservation::State::kHeld;
-         });
+         std::ranges::all_of(reservations_.rows.reservations(),
+                             [](const auto& entry) {
+                               return entry.second.saga.status == reservation::SagaStatus::kDone &&
+                                      entry.second.state != reservation::State::kHeld;
+                             }) &&
+         JudgeWaitlist().empty();
 }
 
 }  // namespace boxoffice::sim

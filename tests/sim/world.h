@@ -49,20 +49,20 @@ class World final : public Directory {
   [[nodiscard]] const WorldOptions& options() const { return options_; }
 
   // What clients ask of a replica; `done` may never be called.
-  using Told = std::function<void(const Result<reservation::Answer>&)>;
-  void AskReservation(std::string_view name, ReservationProcess::Begin begin, Told done);
+  template <typename T>
+  using Told = std::function<void(const Result<T>&)>;
+  template <typename T>
+  void AskReservation(std::string_view name, ReservationProcess::Begin<T> begin, Told<T> done);
   void TopUp(const std::string& user_id, const std::string& key, int64_t amount,
              std::function<void(const Result<wallet::Outcome>&)> done);
   // Chaos that no single point makes: deaths, pauses, services that can't be reached. Until `until`.
   void StartWeather(milliseconds until);
   // In so long, and for so long, the acquirer is away.
   void SendAcquirerAway(milliseconds in, milliseconds length);
+  // Once seats are sought for somebody who waits, no replica of seat can be reached for so long.
+  void CutSeatsOffAtOffer(milliseconds length);
 
-  // An operator cancels the show: the intent is on record, once, and a replica of seat is asked to end its
-  // sale.
-  void CancelShow();
   [[nodiscard]] bool show_cancelled() const { return reservations_.cancelled_at.has_value(); }
-  [[nodiscard]] std::optional<Timestamp> sale_ended_at() const { return seats_.sale_ended_at; }
 
   // What an operator asks of a replica of seat, and whether it was done; `told` may never be called.
   using OperatorAsks = std::function<void(seat::SeatService&, seat::SeatService::Done)>;
@@ -92,12 +92,22 @@ class World final : public Directory {
   [[nodiscard]] const SeatDb& seats() const { return seats_; }
   // Once it has heard of all, each replica shows every seat as it is, and knows its show.
   void JudgeMaps();
+  [[nodiscard]] const std::map<reservation::EntryKey, reservation::WaitlistEntry>& places() const {
+    return reservations_.shows.entries;
+  }
+  // Of the show; none: nobody has cancelled it.
+  [[nodiscard]] std::optional<reservation::CancellationState> cancellation() const;
+  // What is wrong with the waitlist where all is quiet.
+  [[nodiscard]] std::vector<std::string> JudgeWaitlist() const;
+  // By how much two clocks may differ.
+  [[nodiscard]] milliseconds BetweenClocks() const { return options_.max_skew * 2 + milliseconds(1); }
   // With trace: what happened, each with its time. And a number that two runs share only if all of it is the
   // same.
   [[nodiscard]] const std::vector<std::string>& timeline() const { return timeline_; }
   [[nodiscard]] uint64_t fingerprint() const { return fingerprint_; }
 
   Target Seat(seat::Command command, int64_t timeout_us) override;
+  Target Show(ShowAsk ask) override;
   Target Wallet(wallet::Command command, int64_t timeout_us) override;
   Target Payment(payment::Command command, int64_t timeout_us) override;
   Target Queue(bool bind, SagaId key) override;
@@ -122,10 +132,10 @@ class World final : public Directory {
   void Weather(int64_t until_us);
   void BuryAll();
   void Note(std::string text);
+  void TellFrom(Process& from, const std::string& name, const std::function<void()>& tell);
   void MakeShow();
   void TellPayment(const payment::Webhook& webhook, const std::function<void()>& done);
   [[nodiscard]] milliseconds Skew();
-  [[nodiscard]] milliseconds BetweenClocks() const { return options_.max_skew * 2 + milliseconds(1); }
   [[nodiscard]] std::vector<audit::Case> Cases() const;
   [[nodiscard]] audit::ShowFact ShowFact() const;
   [[nodiscard]] audit::LedgerFact Ledger() const;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/mutant.h"
 
 namespace boxoffice::reservation {
 namespace {
@@ -38,7 +39,8 @@ class ShowDecider {
 
   ShowOutcome On(const JoinWaitlist& command) {
     if (command.ended) End(*command.ended);
-    if (const auto member = members_.find({command.show_id, command.user_id}); member != members_.end()) {
+    const auto member = members_.find({command.show_id, command.user_id});
+    if (member != members_.end() && !MUTANT("waitlist_second_place")) {
       const WaitlistEntry& entry = entries_.at(member->second);
       if (entry.wish == command.wish) return entry;
       return Error{Code::kConflict, "waitlist_other_wish",
@@ -73,7 +75,7 @@ class ShowDecider {
       return Error{Code::kNotFound, "not_on_waitlist", "you are not on this show's waitlist"};
     }
     WaitlistEntry& entry = entries_.at(member->second);
-    if (!entry.reservation.IsNil()) {
+    if (!entry.reservation.IsNil() && !MUTANT("waitlist_leave_offered")) {
       return Error{Code::kConflict, "waitlist_offered",
                    "seats are held for you, or just being sought: decline by cancelling that reservation"};
     }
@@ -119,7 +121,8 @@ class ShowDecider {
     if (work == nullptr) return StaleWork{};
     for (const WaitlistEntry& entry : command.entries) {
       const auto found = entries_.find(KeyOf(entry));
-      if (found == entries_.end() || found->second.version != entry.version) return StaleWork{};
+      const bool moved = found == entries_.end() || found->second.version != entry.version;
+      if (moved && !MUTANT("waitlist_keep_moved")) return StaleWork{};
     }
     KeptWork kept;
     for (const WaitlistEntry& entry : command.entries) {
@@ -163,7 +166,8 @@ class ShowDecider {
   // Whoever has claimed it since has another epoch.
   ShowWork* OwnedBy(const WorkKey& key, uint64_t epoch) {
     const auto found = works_.find(key);
-    const bool owned = found != works_.end() && found->second.epoch == epoch && !found->second.owner.empty();
+    const bool owned = found != works_.end() && !found->second.owner.empty() &&
+                       (found->second.epoch == epoch || MUTANT("waitlist_ignore_epoch"));
     return owned ? &found->second : nullptr;
   }
   const ShowWork& Touch(ShowWork& work) {

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "base/check.h"
+#include "base/mutant.h"
 
 namespace boxoffice::reservation {
 namespace {
@@ -165,6 +166,7 @@ std::optional<WaitlistEntry> Settle(const WaitlistEntry& entry, const Reservatio
       next.state = EntryState::kAccepted;
       return next;
     case State::kExpired:
+      if (MUTANT("waitlist_forgets_lapsed")) return std::nullopt;
       next.state = EntryState::kLapsed;
       next.ended_because = "offer_lapsed";
       return next;
@@ -176,7 +178,7 @@ std::optional<WaitlistEntry> Settle(const WaitlistEntry& entry, const Reservatio
       break;
   }
   if (offer.saga.kind == SagaKind::kOffer) {  // it got no seats
-    next.state = EntryState::kWaiting;
+    next.state = MUTANT("waitlist_refused_is_out") ? EntryState::kLapsed : EntryState::kWaiting;
     next.reservation = ReservationId();
     return next;
   }
@@ -193,6 +195,7 @@ bool IsEnding(const Reservation& offer, Timestamp now) {
 }
 
 bool KeepsSeats(bool somebody_waits, bool serves_somebody, const FreeSeats& free) {
+  if (MUTANT("waitlist_keeps_nothing")) return false;
   return free.none() ? somebody_waits : serves_somebody;
 }
 
@@ -228,7 +231,7 @@ void RefusalNotes::Note(const WaitlistEntry& entry, std::string_view code, const
   OfShow& notes = shows_[entry.show_id];
   if (IsPersonal(code)) {
     notes.personal[entry.place] = now;
-  } else if (CouldServe(notes, entry.wish, free, now, lag)) {
+  } else if (CouldServe(notes, entry.wish, free, now, lag) || MUTANT("waitlist_passes_over_at_once")) {
     notes.places.insert(entry.place);
   }
 }

@@ -214,7 +214,8 @@ std::optional<Outcome> Book::CheckNew(const HoldSeats& hold, const Target& targe
                                       const ShowNow& show) const {
   const Show& facts = *show.facts->show;
   if (!facts.OnSale(now_) && !MUTANT("seat_hold_after_sale")) return NotOnSale(show);
-  if (facts.terms.waitlist_first && !hold.from_waitlist && !AreKept(hold, target)) {
+  const bool kept = facts.terms.waitlist_first && !MUTANT("seat_ignores_waitlist_first");
+  if (kept && !hold.from_waitlist && !AreKept(hold, target)) {
     return Refused(Refusal::kWaitlistFirst, show.facts->show);
   }
   return CheckLimit(hold, target.seats, show);

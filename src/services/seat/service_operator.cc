@@ -99,9 +99,11 @@ Result<ShowView> SeatService::UpdateShow(int64_t id, const TermsChange& change) 
 }
 
 Result<ShowView> SeatService::SetWaitlistFirst(int64_t id, bool first) {
-  TermsChange change;
-  change.waitlist_first = first;
-  return UpdateShow(id, change);
+  return ChangeShow(id, [first](const Show& show) -> Result<Show> {
+    Show changed = show;
+    changed.terms.waitlist_first = first;
+    return changed;
+  });
 }
 
 // A move names the reservation and its seats, but the rules need the buyer's row: moves are rare, and cost

@@ -130,7 +130,6 @@ Result<Show> ChangeTerms(const Show& show, const TermsChange& change) {
   if (change.cancel_fee_per_seat) changed.terms.cancel_fee_per_seat = *change.cancel_fee_per_seat;
   if (change.cancel_fee_percent) changed.terms.cancel_fee_percent = *change.cancel_fee_percent;
   if (change.grace) changed.terms.grace = *change.grace;
-  if (change.waitlist_first) changed.terms.waitlist_first = *change.waitlist_first;
   BOXOFFICE_TRY(CheckTerms(changed, BackwardsIn(change)));
   return changed;
 }

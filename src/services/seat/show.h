@@ -136,7 +136,6 @@ struct TermsChange {
   std::optional<int64_t> cancel_fee_per_seat;
   std::optional<uint32_t> cancel_fee_percent;
   std::optional<milliseconds> grace;
-  std::optional<bool> waitlist_first;  // by the keeper of the waitlist
 };
 
 // Errors (kInvalidArgument), naming the field in the detail: concert_invalid.

@@ -35,7 +35,7 @@ asio::awaitable<Result<CancellationProgress>> ShowService::CountProgress(int64_t
     return page.more;
   };
   while (true) {
-    auto more = co_await ReadOn(readers_, count_page);
+    auto more = co_await ReadOn(readers_.get(), count_page);
     if (!more) co_return std::unexpected(more.error());
     if (!*more) co_return progress;
   }
@@ -67,7 +67,7 @@ asio::awaitable<Result<ShowWork>> ShowService::RunCancellation(ShowWork work, Le
   ReservationId after;
   for (bool more = true; more;) {
     auto read = [&] { return reader_.OfShow(show_id, kNotEnded, after, kPage); };
-    auto page = co_await ReadOn(readers_, read);
+    auto page = co_await ReadOn(readers_.get(), read);
     if (!page) co_return std::unexpected(page.error());
     more = page->more;
     if (page->reservations.empty()) break;

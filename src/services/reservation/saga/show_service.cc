@@ -45,10 +45,11 @@ ShowService::ShowService(ShowServiceConfig config, asio::any_io_executor executo
   batches_ = std::make_unique<batch::Executor<ShowCommand, ShowOutcome>>(
       "reservation_shows", config_.limits,
       [this](std::span<const ShowCommand> commands) { return RunBatch(commands); }, metrics);
+  if (!config_.limits.turns) readers_ = std::make_unique<asio::thread_pool>(1);
 }
 
 ShowService::~ShowService() {
-  readers_.join();
+  if (readers_) readers_->join();
   batches_->Stop();
 }
 
@@ -119,7 +120,7 @@ asio::awaitable<Result<Cancellation>> ShowService::Cancel(BeginCancellation comm
 
 asio::awaitable<Result<std::optional<Cancellation>>> ShowService::CancellationOf(int64_t show_id) {
   auto read = [this, show_id] { return reader_.Work({show_id, WorkKind::kCancellation}); };
-  auto work = co_await ReadOn(readers_, read);
+  auto work = co_await ReadOn(readers_.get(), read);
   if (!work) co_return std::unexpected(work.error());
   std::optional<Cancellation> cancellation;
   if (!*work) co_return cancellation;
@@ -141,7 +142,7 @@ asio::awaitable<Result<WaitlistPage>> ShowService::OpenPlaceOf(int64_t show_id, 
     query.which = Places::kOpen;
     return reader_.List(query);
   };
-  auto found = co_await ReadOn(readers_, list);
+  auto found = co_await ReadOn(readers_.get(), list);
   co_return found;
 }
 
@@ -150,7 +151,7 @@ asio::awaitable<Result<std::optional<WaitlistEntry>>> ShowService::EndOf(Waitlis
   std::optional<WaitlistEntry> ended;
   if (entry.reservation.IsNil()) co_return ended;
   auto get = [&] { return reservations_.Get(entry.reservation); };
-  auto offer = co_await ReadOn(readers_, get);
+  auto offer = co_await ReadOn(readers_.get(), get);
   if (!offer) co_return std::unexpected(offer.error());
   if (!*offer) co_return ended;  // it has not begun
   if (IsEnding(**offer, clock_.Now())) {

@@ -144,7 +144,7 @@ class ShowService {
   batch::Inbox inbox_;
   std::map<WorkKey, uint64_t> unsure_;  // see ClaimWork; on the executor's thread
   std::unique_ptr<batch::Executor<ShowCommand, ShowOutcome>> batches_;
-  asio::thread_pool readers_{1};
+  std::unique_ptr<asio::thread_pool> readers_;  // none in simulation, where everything runs on one thread
   asio::steady_timer scan_timer_;
   asio::steady_timer renew_timer_;
   bool working_ = false;

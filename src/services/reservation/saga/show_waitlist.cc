@@ -1,8 +1,10 @@
 // One look at a show's waitlist: what has become of the offers, and whom the free seats can be offered to, in
 // the order of joining.
+#include <algorithm>
 #include <limits>
 #include <optional>
 
+#include "base/mutant.h"
 #include "services/reservation/saga/show_reads.h"
 #include "services/reservation/saga/show_service.h"
 
@@ -47,7 +49,7 @@ asio::awaitable<Result<ShowWork>> ShowService::RunWaitlist(ShowWork work, Lent l
     if (!told) co_return std::unexpected(told.error());
   }
   const std::string_view because = EndOfWaiting(round.show.phase);
-  if (!because.empty()) {
+  if (!because.empty() && !MUTANT("waitlist_outlives_show")) {
     refused_.Forget(show_id);
     auto ended = co_await EndAllWaiting(round, because);
     if (!ended) co_return std::unexpected(ended.error());
@@ -80,7 +82,7 @@ asio::awaitable<Result<WaitlistPage>> ShowService::Read(int64_t show_id, Places 
     query.limit = limit;
     return reader_.List(query);
   };
-  auto page = co_await ReadOn(readers_, list);
+  auto page = co_await ReadOn(readers_.get(), list);
   co_return page;
 }
 
@@ -133,7 +135,7 @@ asio::awaitable<Result<void>> ShowService::SettleAll(Round& round) {
 // found again, and one that was not is begun now.
 asio::awaitable<Result<Reservation>> ShowService::SettleOne(Round& round, WaitlistEntry& entry) {
   auto get = [&] { return reservations_.Get(entry.reservation); };
-  auto found = co_await ReadOn(readers_, get);
+  auto found = co_await ReadOn(readers_.get(), get);
   if (!found) co_return std::unexpected(found.error());
   if (!*found) {
     Reservation offer;
@@ -176,7 +178,7 @@ asio::awaitable<Result<void>> ShowService::EndAllWaiting(Round& round, std::stri
 
 asio::awaitable<Result<std::vector<SeatChoice>>> ShowService::Wishes(int64_t show_id, uint32_t limit) {
   auto read = [this, show_id, limit] { return reader_.Wishes(show_id, limit); };
-  auto wishes = co_await ReadOn(readers_, read);
+  auto wishes = co_await ReadOn(readers_.get(), read);
   co_return wishes;
 }
 
@@ -200,11 +202,12 @@ asio::awaitable<Result<ShowService::Entries>> ShowService::NextServable(const Ro
   query.wishes = round.free.Servable(*wishes);
   while (!query.wishes.empty()) {
     auto read = [this, &query] { return reader_.ListByWish(query); };
-    auto page = co_await ReadOn(readers_, read);
+    auto page = co_await ReadOn(readers_.get(), read);
     if (!page) co_return std::unexpected(page.error());
     if (page->entries.empty()) break;
     query.after_place = page->entries.back().place;
     std::erase_if(page->entries, [&](const auto& entry) { return refused_.WasRefused(entry, round.free); });
+    if (MUTANT("waitlist_last_first")) std::ranges::reverse(page->entries);
     if (!page->entries.empty()) co_return std::move(page->entries);
   }
   co_return Entries();
@@ -216,7 +219,7 @@ asio::awaitable<Result<void>> ShowService::OfferSeats(Round& round) {
   if (!waits) co_return std::unexpected(waits.error());
   if (!*waits && !round.pending) {
     refused_.Forget(show_id);
-    co_return co_await KeepSeats(round, false);
+    co_return co_await KeepSeats(round, MUTANT("waitlist_kept_for_nobody") && round.show.waitlist_first);
   }
   auto hall = co_await shows_.SeeSeats(show_id);
   if (!hall) co_return std::unexpected(hall.error());
@@ -248,7 +251,8 @@ asio::awaitable<Result<void>> ShowService::OfferSeats(Round& round) {
 asio::awaitable<Result<bool>> ShowService::OfferToAll(Round& round, Entries& servable) {
   for (WaitlistEntry& entry : servable) {
     // Whoever joined later gets nothing that an offer under way may still need.
-    if (round.pending && entry.place > *round.pending) co_return false;
+    const bool may_wait = round.pending && !MUTANT("waitlist_overtakes_pending");
+    if (may_wait && entry.place > *round.pending) co_return false;
     // An offer before this one may have taken what it needs.
     if (!round.free.CanServe(entry.wish) || refused_.WasRefused(entry, round.free)) continue;
     if (!MayGoOn(round.lease)) co_return Fail(Code::kUnavailable, "stopping");
@@ -264,7 +268,8 @@ asio::awaitable<Result<bool>> ShowService::OfferToAll(Round& round, Entries& ser
 asio::awaitable<Result<void>> ShowService::OfferTo(Round& round, WaitlistEntry& entry) {
   entry.reservation = ReservationId::Make(clock_.Now(), random_);
   std::vector<WaitlistEntry*> intent{&entry};
-  auto kept = co_await Keep(round, std::move(intent));
+  Result<void> kept;
+  if (!MUTANT("waitlist_offer_not_written")) kept = co_await Keep(round, std::move(intent));
   if (!kept) co_return std::unexpected(kept.error());
   auto settled = co_await SettleOne(round, entry);
   if (!settled) co_return std::unexpected(settled.error());
