@@ -55,7 +55,7 @@ struct FakeSeats final : seat::v1::SeatService::CallbackService {
 class ParticipantClientTest : public ::testing::Test {
  protected:
   ParticipantClientTest() {
-    EXPECT_TRUE(host_.Start(seats_, {}));
+    EXPECT_TRUE(serves_);
     thread_ = std::jthread([this] { io_.run(); });
   }
   template <typename T>
@@ -65,6 +65,7 @@ class ParticipantClientTest : public ::testing::Test {
 
   FakeSeats seats_;
   rpc::Host host_;
+  const bool serves_ = host_.Start(seats_, {}).has_value();  // before a channel is asked for
   obs::Registry metrics_;
   asio::io_context io_;
   std::jthread thread_;  // ends after the work

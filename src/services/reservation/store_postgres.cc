@@ -252,7 +252,9 @@ class PostgresStore final : public Store {
   Result<Rows> Load(const Keys& keys, Timestamp now) override {
     const bool any_rows = !keys.reservations.empty();
     const bool any_requests = !keys.requests.empty();
-    if (!any_rows && !any_requests && keys.due_limit == 0) return Rows{};  // an owner's own writes
+    const bool any_shows = !keys.fee_shows.empty();
+    const bool names_some = any_rows || any_requests || any_shows;
+    if (!names_some && keys.due_limit == 0) return Rows{};  // an owner's own writes
     Batch batch;
     for (int version = 1; keys.due_limit > 0 && version <= kNewestDefinitionVersion; ++version) {
       const int64_t range = DueRangeOf(version);
@@ -263,7 +265,6 @@ class PostgresStore final : public Store {
       batch.Add(kGetRequests, Column(keys.requests, &RequestKey::user_id),
                 Column(keys.requests, &RequestKey::idempotency_key));
     }
-    const bool any_shows = !keys.fee_shows.empty();
     if (any_shows) batch.Add(kGetCancellations, Column(keys.fee_shows), WorkKind::kCancellation);
     BOXOFFICE_ASSIGN(const auto results, clock_.Read(*connection_, std::move(batch)));
     Rows rows;

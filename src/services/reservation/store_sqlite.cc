@@ -77,7 +77,8 @@ SqliteStore::SqliteStore(sql::Database database, Random& random)
 
 Result<Rows> SqliteStore::Load(const Keys& keys, Timestamp now) {
   Rows rows;
-  if (keys.reservations.empty() && keys.requests.empty() && keys.due_limit == 0) return rows;
+  const bool names_none = keys.reservations.empty() && keys.requests.empty() && keys.fee_shows.empty();
+  if (names_none && keys.due_limit == 0) return rows;
   BOXOFFICE_ASSIGN(const sql::Reading reading, sql::Reading::Begin(database_));
   for (const ReservationId& id : keys.reservations) {
     BOXOFFICE_ASSIGN(const bool found, get_.Bind(id).Step());
