@@ -209,6 +209,22 @@ class ProgressLines {
   double next_s_ = 0;
 };
 
+// Of every gateway, before anything is made, which would stay when one of them is not there. Any other answer
+// is that of something in front of it which does not pass the question on.
+void RequireReady(const std::vector<std::string>& urls) {
+  constexpr int kNotReady = 503;
+  for (const std::string& url : urls) {
+    http::ClientRequest request;
+    request.url = url + "/readyz";
+    const auto answer = http::FetchBlocking(std::move(request));
+    if (!answer)
+      ExitCant(
+          {answer.error().code, answer.error().reason, fmt::format("{}: {}", url, answer.error().detail)});
+    if (answer->status == kNotReady)
+      ExitCant({Code::kUnavailable, "not_ready", fmt::format("{} is not ready: {}", url, answer->body)});
+  }
+}
+
 // Fills in what follows from the flags, and what the show says.
 void Complete(RehearseOptions& options, const std::optional<RestOptions>& rest) {
   OnSaleOptions& on_sale = options.on_sale;
@@ -220,12 +236,11 @@ void Complete(RehearseOptions& options, const std::optional<RestOptions>& rest) 
   on_sale.seed = static_cast<uint64_t>(options.seed);
   if (on_sale.arrivals.burst.count() + on_sale.arrivals.decay.count() == 0)
     on_sale.arrivals.burst = std::chrono::milliseconds(1);
-  if (options.show.empty()) {
-    if (!rest)
-      ExitCant({Code::kInvalidArgument, "no_token",
-                "without --show a show is made, which takes an operator: --token or --data"});
-    options.show = MakeShow(*rest, options);
-  }
+  if (options.show.empty() && !rest)
+    ExitCant({Code::kInvalidArgument, "no_token",
+              "without --show a show is made, which takes an operator: --token or --data"});
+  RequireReady(options.urls);
+  if (options.show.empty()) options.show = MakeShow(*rest, options);
   on_sale.show = options.show;
   if (rest) on_sale.operator_jwt = OperatorToken(*rest, options);
   http::ClientRequest request;
@@ -290,22 +305,6 @@ void AllowConnections(size_t connections) {
                         files.rlim_cur, connections, connections + kOtherFiles)});
 }
 
-// Of every gateway, before anything is made, which would stay when one of them is not there. Any other answer
-// is that of something in front of it which does not pass the question on.
-void RequireReady(const std::vector<std::string>& urls) {
-  constexpr int kNotReady = 503;
-  for (const std::string& url : urls) {
-    http::ClientRequest request;
-    request.url = url + "/readyz";
-    const auto answer = http::FetchBlocking(std::move(request));
-    if (!answer)
-      ExitCant(
-          {answer.error().code, answer.error().reason, fmt::format("{}: {}", url, answer.error().detail)});
-    if (answer->status == kNotReady)
-      ExitCant({Code::kUnavailable, "not_ready", fmt::format("{} is not ready: {}", url, answer->body)});
-  }
-}
-
 // The exit code.
 int Rehearse(RehearseOptions options) {
   AllowConnections(options.on_sale.connections);
@@ -329,7 +328,6 @@ int Rehearse(RehearseOptions options) {
     options.on_sale.arrivals.buyers = tokens.size();
   }
   ConfirmTarget(options);
-  RequireReady(options.urls);
   if (options.tokens.empty()) tokens = MakeTokens(options);
   const auto rest = OperatorOf(options);
   Complete(options, rest);

@@ -88,8 +88,8 @@ test('the books are audited rule by rule, and a violation leads to what it is ab
   await page.goto('/operator/audit');
   await page.getByRole('button', { name: 'Audit now' }).click();
   await page.getByText('Clean', { exact: true }).waitFor();
-  assert.equal(await page.locator('tbody tr').count(), 13);
-  assert.equal(await page.locator('tbody tr', { hasText: 'holds' }).count(), 13);
+  assert.equal(await page.locator('tbody tr').count(), 14);
+  assert.equal(await page.locator('tbody tr', { hasText: 'holds' }).count(), 14);
   await isAccessible(page);
   // No system is at hand whose books are wrong, so the answer is made up from a right one.
   const { body: report } = await operator('GET', '/v1/admin/audit');
@@ -98,7 +98,7 @@ test('the books are audited rule by rule, and a violation leads to what it is ab
   await page.reload();
   const row = page.locator('tbody tr', { hasText: 'seat_sold_once' });
   await row.getByText('it is sold twice').waitFor();
-  assert.equal(await page.locator('tbody tr', { hasText: 'holds' }).count(), 12);
+  assert.equal(await page.locator('tbody tr', { hasText: 'holds' }).count(), 13);
   report.unread = ['timeout: wallet: Deadline Exceeded'];
   await page.reload();
   await page.getByText('timeout: wallet: Deadline Exceeded').waitFor();

@@ -150,23 +150,6 @@ test('whoever is let in, and whose place can’t be had at first, holds seats wi
   }
 });
 
-test('what is uploaded has the time that its bytes take, too', async () => {
-  const chief = await visit({ user: 'olga', role: 'operator', allowed: [/422.*\/v1\/admin\/shows/] });
-  const { page } = chief;
-  await holdDeadlines(page);
-  await page.route('**/v1/admin/shows', (route) => route.fulfill({ status: 422, json: { code: 'seating_plan_invalid' } }));
-  await page.goto('/operator/shows/new');
-  await page.getByLabel('Concert').selectOption({ index: 1 });
-  await page.getByLabel('Begins').fill(new Date(Date.now() + 9 * 86_400_000).toISOString().slice(0, 16));
-  const plan = JSON.stringify({ categories: [], more: 'x'.repeat(10 * 128 * 1024) });
-  await page.getByLabel(/^Seating plan/).setInputFiles({ name: 'plan.json', mimeType: 'application/json', buffer: Buffer.from(plan) });
-  await page.getByRole('button', { name: 'Import as a draft' }).click();
-  await page.getByText('The plan was not taken').waitFor();
-  const longest = Math.max(...(await deadlinesOf(page)));
-  assert.ok(longest >= 55_000 && longest < 56_000, `${longest} ms`);
-  await leave(chief);
-});
-
 test('a stream that stays refused is asked for ever less often', async () => {
   const somebody = await visit({ allowed: [/503.*\/seats\/events/] });
   const { page } = somebody;

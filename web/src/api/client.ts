@@ -26,19 +26,11 @@ export const kMaxSeats = 8; // of one reservation, and of one place on a waitlis
 // Longer than a gateway takes for anything but an audit, whose verdict the console reads later: an import has 30 s.
 const kAnswerMs = 45_000;
 
-// A seating plan of megabytes has to go up first: a gateway gives a body as long (platform/http/server.h).
-const kUploadBytesPerS = 128 * 1024;
-
 // What ends a request on a connection that is half dead, which would hang for minutes. A browser that knows no such signal waits
 // for that.
-export const deadline = (bytes = 0): AbortSignal | undefined => AbortSignal.timeout?.(kAnswerMs + Math.ceil((1000 * bytes) / kUploadBytesPerS));
+export const deadline = (): AbortSignal | undefined => AbortSignal.timeout?.(kAnswerMs);
 
-async function send(request: Request): Promise<Response> {
-  const bytes = request.method === 'POST' ? (await request.clone().blob()).size : 0;
-  return noteClock(await fetch(request, { signal: deadline(bytes) }));
-}
-
-export const api = createBoxoffice({ baseUrl: '/', fetch: send });
+export const api = createBoxoffice({ baseUrl: '/', fetch: async (request) => noteClock(await fetch(request, { signal: deadline() })) });
 
 // How far it is counted who is before a place on a waitlist: so many, or more.
 export const kMaxBefore = 1_000;
